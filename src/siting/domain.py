@@ -1,0 +1,72 @@
+"""Enums, constants and small frozen types that all rooms share."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+FloatArray = NDArray[np.float64]
+Float32Array = NDArray[np.float32]
+IntArray = NDArray[np.int32]
+LongArray = NDArray[np.int64]
+BoolArray = NDArray[np.bool_]
+StrArray = NDArray[np.str_]
+
+WGS84_EPSG = 4326
+SECONDS_PER_MINUTE = 60.0
+SECONDS_PER_HOUR = 3600.0
+HOURS_PER_DAY = 24.0
+FEN_PER_CNY = 100
+
+
+class Datum(StrEnum):
+    """The datum of a file's coordinates; declared by the planner, never guessed."""
+
+    WGS84 = "wgs84"
+    GCJ02 = "gcj02"
+    BD09 = "bd09"
+
+
+class Direction(StrEnum):
+    """Which drive counts as access: to the charger, back from it, or the mean of both."""
+
+    TO_SITE = "to_site"
+    BACK = "back"
+    ROUND_TRIP = "round_trip"
+
+
+class Accounts(StrEnum):
+    """Whether the alliance's accounts are unified, so that every driver charges everywhere."""
+
+    UNIFIED = "unified"
+    SEPARATE = "separate"
+
+
+class Engine(StrEnum):
+    """What solved an instance; ``auto`` lets the instance choose."""
+
+    AUTO = "auto"
+    HIGHS = "highs"
+    SCIP = "scip"
+    LAGRANGIAN = "lagrangian"
+
+
+class SolveStatus(StrEnum):
+    """How far a solve came; only ``optimal`` claims a proof within the gap asked for."""
+
+    OPTIMAL = "optimal"
+    FEASIBLE = "feasible"
+    INFEASIBLE = "infeasible"
+    NO_PLAN = "no_plan"
+
+
+def frozen_array(values: Any, dtype: Any) -> NDArray[Any]:  # noqa: ANN401 - any array-like
+    """Return a read-only contiguous array of the dtype, copied only if need be."""
+    array = np.ascontiguousarray(values, dtype=dtype)
+    if array.flags.writeable:
+        array = array.view()
+        array.flags.writeable = False
+    return array

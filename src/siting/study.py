@@ -1,0 +1,523 @@
+"""What the planner asks for: one frozen study, read from a YAML file.
+
+Every field is documented where it is declared; ``siting schema`` prints the same as JSON Schema
+for editors. Unknown keys are refused, and all faults are reported at once with their line.
+"""
+
+from __future__ import annotations
+
+import math
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from ruamel.yaml import YAML
+from ruamel.yaml.comments import CommentedBase
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+
+from siting.domain import Accounts, Datum, Direction, Engine
+from siting.errors import Fault, StudyError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+MAX_STUDY_BYTES = 1_000_000
+
+Id = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:-]*$")]
+Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+class Text(_Model):
+    """A text in the map's two languages."""
+
+    en: str
+    """English."""
+    zh: str | None = None
+    """Chinese; the English text stands in where it is missing."""
+
+
+class Brand(_Model):
+    """One brand of the alliance: its drivers, its cars, its money."""
+
+    id: Id
+    """Short id; the vehicle table's column of this brand is `vehicles_<id>`."""
+    name: str
+    """Name as shown."""
+    name_zh: str | None = None
+    """Name as shown in Chinese."""
+    usable_power_kw: Positive = 100.0
+    """Mean charging power that this brand's cars can take (kW); it bounds a session's speed."""
+    budget_cny: NonNegative | None = None
+    """Cash that this brand can bring; used when the joint investment is split."""
+    floor: Share = 0.0
+    """Least share of this brand's demand that the plan must serve (0 to 1)."""
+
+
+class VehicleFormat(StrEnum):
+    """How vehicle density comes."""
+
+    POINTS = "points"
+    ZONES = "zones"
+    H3 = "h3"
+
+
+class Vehicles(_Model):
+    """Vehicle density by brand."""
+
+    path: Path
+    """CSV, Parquet, GeoJSON or GeoPackage with a column `vehicles_<brand id>` per brand."""
+    format: VehicleFormat = VehicleFormat.POINTS
+    """`points` (longitude, latitude), `zones` (polygons) or `h3` (a column `h3_cell`)."""
+    datum: Datum = Datum.WGS84
+    """Datum of the coordinates."""
+    id_column: str | None = None
+    """Column with the ids; `demand_id`, `zone_id` or `h3_cell` is looked for if this is not set."""
+    illustrative: bool = False
+    """True for made figures; the map, the tables and the report then say so."""
+    source: str | None = None
+    """Where the figures come from, as shown on the map."""
+
+
+class Stations(_Model):
+    """The stations that stand today."""
+
+    path: Path
+    """CSV or GeoJSON; see docs/inputs.md for the columns and the other formats."""
+    format: str = "auto"
+    """Format of the file; `auto` goes by the file's name."""
+    datum: Datum = Datum.WGS84
+    """Datum of the coordinates; Chinese exports are often GCJ-02."""
+    columns: dict[str, str] = Field(default_factory=dict)
+    """Renames: siting's column name to the file's, such as `connectors: charge_count`."""
+    defaults: dict[str, str | float] = Field(default_factory=dict)
+    """Values for columns that the file lacks, such as `power_kw: 60`."""
+    illustrative: bool = False
+    """True for made stations; the map, the tables and the report then say so."""
+    source: str | None = None
+    """Where the stations come from, as shown on the map."""
+
+
+class CandidateSource(StrEnum):
+    """Where candidate sites come from."""
+
+    FILE = "file"
+    OSM = "osm"
+    NETWORK = "network"
+
+
+class Candidates(_Model):
+    """The candidate sites."""
+
+    source: CandidateSource
+    """`file`, `osm` (features of a .osm file) or `network` (generated on roads near demand)."""
+    path: Path | None = None
+    """The file, for `file` and `osm`."""
+    datum: Datum = Datum.WGS84
+    """Datum of the file's coordinates."""
+    columns: dict[str, str] = Field(default_factory=dict)
+    """Renames: siting's column name to the file's, such as `kind: type`."""
+    kinds: list[str] = Field(default_factory=list)
+    """Kinds to keep, such as `parking` or `fuel`; empty keeps all."""
+    count: Annotated[int, Field(ge=1, le=100_000)] | None = None
+    """How many to generate (`network`), or to keep at most (other sources, spread evenly)."""
+    min_spacing_m: NonNegative = 0.0
+    """Candidates closer than this to one already taken are left out, and counted."""
+
+
+class RoadFormat(StrEnum):
+    """How roads come."""
+
+    AUTO = "auto"
+    COMPACT = "compact"
+    GRAPHML = "graphml"
+    OSM = "osm"
+    PBF = "pbf"
+    GEOPARQUET = "geoparquet"
+    PLACE = "place"
+
+
+class Roads(_Model):
+    """The road network."""
+
+    path: Path | None = None
+    """An OSMnx GraphML, a .osm or .osm.pbf file, GeoParquet, or siting's compact form."""
+    place: str | None = None
+    """An OSMnx place name instead of a file; needs the internet."""
+    format: RoadFormat = RoadFormat.AUTO
+    """Format of the file; `auto` goes by the file's name."""
+    congestion_factor: Annotated[float, Field(ge=1, le=10, allow_inf_nan=False)] = 1.0
+    """How many times longer a drive takes than at free flow, at the hour planned for."""
+    source: str | None = None
+    """Where the roads come from, as shown on the map."""
+
+    @model_validator(mode="after")
+    def _one_of_path_and_place(self) -> Self:
+        if (self.path is None) == (self.place is None):
+            raise ValueError("give either a path or a place, not both")
+        return self
+
+
+class Districts(_Model):
+    """The districts by which service is reported."""
+
+    path: Path
+    """GeoJSON or GeoPackage of polygons with `district_id`, `name` and, if at hand, `name_zh`."""
+    datum: Datum = Datum.WGS84
+    """Datum of the coordinates."""
+
+
+class Inputs(_Model):
+    """The files, relative to the study file."""
+
+    roads: Roads
+    """The road network."""
+    vehicles: Vehicles
+    """Vehicle density by brand."""
+    stations: list[Stations] = Field(default_factory=list)
+    """The stations that stand today; several files are read one after the other."""
+    candidates: Candidates
+    """The candidate sites."""
+    districts: Districts | None = None
+    """The districts by which service is reported."""
+
+
+class Energy(_Model):
+    """From vehicles to energy wanted from public charging."""
+
+    km_per_day: Positive = 40.0
+    """Distance that a car drives a day (km)."""
+    kwh_per_km: Positive = 0.18
+    """Energy that a car needs (kWh/km), charging losses included."""
+    public_share: Share = 0.35
+    """Share of the energy that is charged in public, not at home or at work."""
+
+
+class WorthShape(StrEnum):
+    """How the worth of service falls with travel time."""
+
+    PLAIN = "plain"
+    LINEAR = "linear"
+    STEPS = "steps"
+
+
+class WorthStep(_Model):
+    """One step of a stepped worth."""
+
+    within_minutes: Positive
+    """Upto this travel time (minutes) …"""
+    worth: Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)]
+    """… service is worth this much (0 to 1)."""
+
+
+class Access(_Model):
+    """How far drivers go to charge."""
+
+    cutoff_minutes: Annotated[float, Field(gt=0, le=240, allow_inf_nan=False)] = 10.0
+    """Longest drive that counts as service (minutes)."""
+    direction: Direction = Direction.TO_SITE
+    """Which drive counts: `to_site`, `back`, or `round_trip` (the mean of both)."""
+    worth: WorthShape = WorthShape.PLAIN
+    """`plain` (1 within the cutoff), `linear` (1 at the door, 0 at the cutoff), or `steps`."""
+    steps: list[WorthStep] = Field(default_factory=list)
+    """The steps, for `worth: steps`."""
+    max_snap_m: Positive = 500.0
+    """Points farther than this from every road count as unreachable."""
+
+    @model_validator(mode="after")
+    def _steps_fit_the_shape(self) -> Self:
+        if (self.worth is WorthShape.STEPS) != bool(self.steps):
+            raise ValueError("steps are given exactly when worth is `steps`")
+        times = [step.within_minutes for step in self.steps]
+        worths = [step.worth for step in self.steps]
+        if times != sorted(set(times)) or worths != sorted(set(worths), reverse=True):
+            raise ValueError("steps must rise in minutes and fall in worth")
+        return self
+
+
+class Service(_Model):
+    """The service promise, and how busy the day's busiest hours are."""
+
+    max_wait_minutes: NonNegative = 5.0
+    """A driver waits no longer than this …"""
+    wait_exceeded_share: Annotated[float, Field(gt=0, lt=1, allow_inf_nan=False)] = 0.05
+    """… except this share of drivers (0 to 1)."""
+    session_kwh: Positive = 30.0
+    """Energy of one charging session (kWh)."""
+    overhead_minutes: NonNegative = 3.0
+    """Time a connector is taken without charging: parking, plugging, paying (minutes)."""
+    peak_to_mean: Annotated[float, Field(ge=1, le=24, allow_inf_nan=False)] = 2.0
+    """The busiest hour's arrivals over the mean hour's; effective hours a day are 24 over this."""
+
+
+class Tier(_Model):
+    """A charger package that a site can be built with."""
+
+    id: Id
+    """Short id."""
+    name: Text
+    """Name as shown."""
+    connectors: Annotated[int, Field(ge=1, le=1000)]
+    """Number of connectors."""
+    power_kw: Positive
+    """Power of one connector (kW)."""
+    cost_cny: NonNegative
+    """Cost of the package without the site's own cost (CNY)."""
+
+
+class Requirements(_Model):
+    """What the plan must respect."""
+
+    budget_cny: NonNegative
+    """Most that all opened sites may cost together (CNY)."""
+    required: list[str] = Field(default_factory=list)
+    """Sites that must be opened."""
+    forbidden: list[str] = Field(default_factory=list)
+    """Sites that must not be opened."""
+    min_sites: Annotated[int, Field(ge=0)] = 0
+    """Least number of opened sites."""
+    max_sites: Annotated[int, Field(ge=0)] | None = None
+    """Greatest number of opened sites."""
+    min_spacing_m: NonNegative = 0.0
+    """Least distance between two opened sites, straight (m)."""
+
+
+class Solve(_Model):
+    """How hard to look for the best plan."""
+
+    gap: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)] = 0.005
+    """Stop when the plan is proven within this share of the best possible (0.005 is 0.5 %)."""
+    time_limit_s: Positive = 120.0
+    """Stop after this long, and report what was proven by then (s)."""
+    engine: Engine = Engine.AUTO
+    """Engine; `auto` lets the instance choose, and the result names it."""
+    seed: Annotated[int, Field(ge=0, le=2**31 - 1)] = 0
+    """Seed of everything random; the same seed gives the same plan."""
+
+
+class Study(_Model):
+    """A whole study: what is asked, of which inputs, under which assumptions."""
+
+    schema_version: Literal[1] = 1
+    """Version of this file's form."""
+    name: Id
+    """Short name, used for files."""
+    title: Text
+    """Title as shown."""
+    data_date: str | None = None
+    """Date of the data, as shown."""
+    illustrative_note: Text | None = None
+    """What in this study is made up, in plain words; shown wherever results are."""
+    brands: Annotated[list[Brand], Field(min_length=1, max_length=12)]
+    """The alliance's brands."""
+    inputs: Inputs
+    """The files."""
+    energy: Energy = Energy()
+    """From vehicles to energy."""
+    access: Access = Access()
+    """How far drivers go."""
+    service: Service = Service()
+    """The service promise."""
+    accounts: Accounts = Accounts.UNIFIED
+    """Whether accounts are unified in the plan."""
+    tiers: Annotated[list[Tier], Field(min_length=1, max_length=12)]
+    """The charger packages."""
+    site_cost_cny: NonNegative = 0.0
+    """Cost of opening a site whatever its tier: grid works, land preparation (CNY)."""
+    requirements: Requirements
+    """What the plan must respect."""
+    solve: Solve = Solve()
+    """How hard to look."""
+
+    @model_validator(mode="after")
+    def _ids_are_unique(self) -> Self:
+        for what, ids in (
+            ("brands", [brand.id for brand in self.brands]),
+            ("tiers", [tier.id for tier in self.tiers]),
+        ):
+            twice = sorted({x for x in ids if ids.count(x) > 1})
+            if twice:
+                raise ValueError(f"{what} have the same id twice: {', '.join(twice)}")
+        both = sorted(set(self.requirements.required) & set(self.requirements.forbidden))
+        if both:
+            raise ValueError(f"sites both required and forbidden: {', '.join(both)}")
+        return self
+
+
+def study_schema() -> dict[str, Any]:
+    """Return the study's JSON Schema, for editors and for documentation."""
+    return Study.model_json_schema()
+
+
+def read_study(path: Path) -> Study:
+    """Read a study file and resolve its paths against the file's folder.
+
+    Parameters
+    ----------
+    path
+        A YAML 1.2 file.
+
+    Returns
+    -------
+    Study
+        Frozen; with absolute input paths.
+
+    Raises
+    ------
+    StudyError
+        With every fault of the file, each with its line and key.
+    """
+    name = path.name
+    try:
+        size = path.stat().st_size
+        if size > MAX_STUDY_BYTES:
+            raise StudyError(
+                [
+                    Fault(
+                        file=name, what=f"the study has {size:,} bytes", remedy="keep it under 1 MB"
+                    )
+                ]
+            )
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        raise StudyError(
+            [Fault(file=name, what=f"cannot be read: {reason}", remedy="give a readable YAML file")]
+        ) from None
+    return parse_study(text, file=name, folder=path.resolve().parent)
+
+
+def parse_study(text: str, *, file: str = "study", folder: Path) -> Study:
+    """Parse a study's YAML text; ``folder`` is what its relative paths start from.
+
+    Raises
+    ------
+    StudyError
+        With every fault of the text, each with its line and key.
+    """
+    raw = _load_yaml(text, file=file)
+    try:
+        study = Study.model_validate(raw)
+    except ValidationError as error:
+        raise StudyError(
+            [
+                Fault(
+                    file=file,
+                    row=_line_of(raw, item["loc"]),
+                    column=_key_path(item["loc"]),
+                    value=_short(item["input"]) if item["type"] != "missing" else None,
+                    what=_in_plain_words(item["type"], item["msg"]),
+                    remedy=_remedy(item["type"]),
+                )
+                for item in error.errors(include_url=False)
+            ]
+        ) from None
+    return _with_absolute_paths(study, folder)
+
+
+def _load_yaml(text: str, *, file: str) -> Any:  # noqa: ANN401 - whatever the YAML holds
+    # Round-trip mode keeps line numbers; it builds no Python objects from tags, and aliases are
+    # refused outright because a handful of them can unfold into gigabytes.
+    yaml = YAML(typ="rt", pure=True)
+    yaml.allow_duplicate_keys = False
+    try:
+        for event in yaml.parse(text):
+            if type(event).__name__ == "AliasEvent":
+                line = event.start_mark.line + 1
+                fault = Fault(
+                    file=file, row=line, what="YAML aliases are refused", remedy="write it out"
+                )
+                raise StudyError([fault])
+        raw = YAML(typ="rt", pure=True).load(text)
+    except MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        raise StudyError(
+            [
+                Fault(
+                    file=file,
+                    row=None if mark is None else mark.line + 1,
+                    what=f"is not valid YAML: {(error.problem or 'syntax error').strip()}",
+                    remedy="correct the line (indent with spaces, give each key once)",
+                )
+            ]
+        ) from None
+    except (YAMLError, ValueError, RecursionError) as error:
+        what = f"is not valid YAML: {str(error).splitlines()[0] if str(error) else 'syntax error'}"
+        raise StudyError([Fault(file=file, what=what, remedy="correct the file")]) from None
+    if not isinstance(raw, dict):
+        raise StudyError(
+            [Fault(file=file, what="holds no mapping of keys", remedy="start from `siting schema`")]
+        )
+    return raw
+
+
+def _line_of(raw: Any, location: Sequence[int | str]) -> int | None:  # noqa: ANN401 - YAML nodes
+    """Return the line (from 1) of the deepest key of the location that the file holds."""
+    line: int | None = None
+    node = raw
+    for key in location:
+        if not isinstance(node, CommentedBase):
+            break
+        try:
+            line = node.lc.data[key][0] + 1
+            node = node[key]  # type: ignore[index]
+        except (KeyError, IndexError, TypeError, AttributeError):
+            break
+    return line
+
+
+def _key_path(location: Sequence[int | str]) -> str:
+    parts = [f"[{key}]" if isinstance(key, int) else f".{key}" for key in location]
+    return "".join(parts).lstrip(".") or "study"
+
+
+def _short(value: object) -> str | None:
+    text = str(value)
+    return None if isinstance(value, dict | list) else text[:80]
+
+
+def _in_plain_words(kind: str, message: str) -> str:
+    known = {
+        "extra_forbidden": "unknown key",
+        "missing": "this key is missing",
+    }
+    return known.get(kind, message.removeprefix("Value error, "))
+
+
+def _remedy(kind: str) -> str:
+    known = {
+        "extra_forbidden": "remove it or correct its spelling; `siting schema` lists all keys",
+        "missing": "add it; `siting schema` explains it",
+        "finite_number": "give a finite number",
+    }
+    return known.get(kind, "correct the value")
+
+
+def _with_absolute_paths(study: Study, folder: Path) -> Study:
+    def absolute(part: _Model) -> _Model:
+        changes: dict[str, Any] = {}
+        for name in type(part).model_fields:
+            value = getattr(part, name)
+            if isinstance(value, Path):
+                changes[name] = folder / value
+            elif isinstance(value, _Model):
+                changes[name] = absolute(value)
+            elif isinstance(value, list) and value and isinstance(value[0], _Model):
+                changes[name] = [absolute(item) for item in value]
+        return part.model_copy(update=changes)
+
+    return study.model_copy(update={"inputs": absolute(study.inputs)})
+
+
+def total_budget_cny(study: Study) -> float:
+    """Return the joint budget: what is asked, at most what the brands bring together."""
+    brought = [brand.budget_cny for brand in study.brands]
+    if any(budget is None for budget in brought):
+        return study.requirements.budget_cny
+    return min(study.requirements.budget_cny, math.fsum(b for b in brought if b is not None))
