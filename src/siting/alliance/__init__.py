@@ -1,0 +1,1 @@
+"""The joint investment: the games of 31 coalitions and their shares."""

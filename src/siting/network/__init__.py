@@ -1,0 +1,1 @@
+"""Roads to travel times: the compact directed graph, snapping, many-to-many."""

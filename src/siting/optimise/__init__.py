@@ -1,0 +1,1 @@
+"""The model, the solver call, the exact methods and the proof."""

@@ -1,0 +1,1 @@
+"""What people see: site list, map, charts and the manifest."""
