@@ -1,0 +1,276 @@
+"""The plan: opened sites, service before and after, and what every brand pays.
+
+`SitingCase` is everything a study was turned into before solving; `SitingPlan` adds the answer.
+Both are frozen and hold plain tables, so a planner can look at any of it in a notebook.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from siting.domain import FEN_PER_CNY, SECONDS_PER_MINUTE, FloatArray
+from siting.instance import CLOSED, Decision, Evaluation, SitingInstance
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import geopandas as gpd
+
+    from siting.errors import Fault
+    from siting.inputs.roads import RoadTable
+    from siting.optimise.solve import SolveResult
+    from siting.study import Study
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class SitingCase:
+    """A study with its inputs read, its travel times known, and its instance built.
+
+    Attributes
+    ----------
+    study
+        What was asked.
+    roads
+        The roads, WGS-84.
+    districts
+        Polygons with ``district_id``, ``name``, ``name_zh``; None where the study has none.
+    zones
+        Polygons with ``zone_id`` that demand came in; None where it came as points.
+    demand
+        Points aligned to ``instance.demand_ids``: ``demand_id``, ``zone_id``, ``district_id``.
+    candidates
+        Points aligned to ``instance.site_ids``.
+    excluded_candidates
+        ``site_id`` and ``reason`` of every candidate left out.
+    stations
+        Points aligned to ``instance.station_ids``.
+    unreachable
+        Points of demand that no site or station serves: ``demand_id``, ``reason``,
+        ``kwh_per_day``.
+    instance
+        What the solver sees, with accounts as the study asks.
+    instance_today
+        The same with separate accounts: what drivers can use today.
+    notices
+        Everything worth a warning on the way.
+    input_sha256
+        Hash of every input file by its name relative to the study.
+    """
+
+    study: Study
+    roads: RoadTable
+    districts: gpd.GeoDataFrame | None
+    zones: gpd.GeoDataFrame | None
+    demand: gpd.GeoDataFrame
+    candidates: gpd.GeoDataFrame
+    excluded_candidates: pd.DataFrame
+    stations: gpd.GeoDataFrame
+    unreachable: gpd.GeoDataFrame
+    instance: SitingInstance
+    instance_today: SitingInstance
+    notices: tuple[Fault, ...]
+    input_sha256: dict[str, str]
+
+    @property
+    def illustrative(self) -> bool:
+        """Whether anything shown comes from made data."""
+        inputs = self.study.inputs
+        return (
+            self.study.illustrative_note is not None
+            or inputs.vehicles.illustrative
+            or any(stations.illustrative for stations in inputs.stations)
+        )
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ServiceState:
+    """Who is served where in one state of the world, with its recomputed evaluation."""
+
+    decision: Decision
+    evaluation: Evaluation
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class SitingPlan:
+    """The answer to a study.
+
+    Attributes
+    ----------
+    case
+        What was asked, and of which data.
+    today
+        Existing stations, separate accounts.
+    unified
+        Existing stations, accounts as the study asks; no new site.
+    joint
+        The plan.
+    solve
+        Status, objective, bound, gap, engine.
+    """
+
+    case: SitingCase
+    today: ServiceState
+    unified: ServiceState
+    joint: ServiceState
+    solve: SolveResult
+
+    @cached_property
+    def sites(self) -> pd.DataFrame:
+        """The opened sites, one a row, largest energy first (ties by id)."""
+        return compute_sites(self)
+
+    @cached_property
+    def ledger(self) -> pd.DataFrame:
+        """What every brand gets and pays, one brand a row."""
+        return compute_ledger(self)
+
+    @cached_property
+    def service_by_brand(self) -> pd.DataFrame:
+        """Energy wanted and served by brand: today, with unified accounts, with the plan."""
+        wanted = self.case.instance.demand_kwh_per_day.sum(axis=0)
+        return _service_table(
+            "brand",
+            self.case.instance.brands,
+            wanted,
+            {name: state.evaluation.served_kwh_per_day.sum(axis=0) for name, state in self._states},
+        )
+
+    @cached_property
+    def service_by_district(self) -> pd.DataFrame:
+        """Energy wanted and served by district: today, with unified accounts, with the plan."""
+        instance = self.case.instance
+        index = np.where(
+            instance.demand_district >= 0, instance.demand_district, len(instance.district_ids)
+        )
+        names = (*instance.district_ids, "")
+
+        def by_district(kwh: FloatArray) -> FloatArray:
+            return np.bincount(index, weights=kwh.sum(axis=1), minlength=len(names))
+
+        table = _service_table(
+            "district",
+            names,
+            by_district(instance.demand_kwh_per_day),
+            {name: by_district(s.evaluation.served_kwh_per_day) for name, s in self._states},
+        )
+        return table[table["wanted_kwh_per_day"] > 0].reset_index(drop=True)
+
+    @property
+    def _states(self) -> tuple[tuple[str, ServiceState], ...]:
+        return (("today", self.today), ("unified", self.unified), ("joint", self.joint))
+
+
+def compute_sites(plan: SitingPlan) -> pd.DataFrame:
+    """Return the opened sites of a plan, one a row, largest energy first (ties by id).
+
+    Returns
+    -------
+    DataFrame
+        ``site_id``, ``name``, ``kind``, ``district``, ``tier``, ``connectors``, ``power_kw``,
+        ``cost_cny``, ``capacity_kwh_per_day``, ``energy_kwh_per_day``, ``utilisation``,
+        ``mean_drive_min``, ``energy_<brand>_kwh_per_day``, ``longitude``, ``latitude``.
+    """
+    case, instance, decision = plan.case, plan.case.instance, plan.joint.decision
+    opened = np.flatnonzero(decision.tier_of_site != CLOSED)
+    tier = decision.tier_of_site[opened]
+    energy = plan.joint.evaluation.supplied_kwh_per_day[opened]
+    total = energy.sum(axis=1)
+    capacity = instance.tier_capacity_kwh_per_day[opened, tier]
+    candidates = case.candidates.iloc[opened]
+    district = instance.site_district[opened]
+    connectors = np.array([t.connectors for t in case.study.tiers])
+    columns: dict[str, object] = {
+        "site_id": [instance.site_ids[j] for j in opened],
+        "name": candidates["name"].to_numpy(),
+        "kind": candidates["kind"].to_numpy(),
+        "district": [instance.district_ids[d] if d >= 0 else "" for d in district],
+        "tier": [instance.tiers[k] for k in tier],
+        "connectors": connectors[tier],
+        "power_kw": instance.tier_power_kw[opened, tier],
+        "cost_cny": instance.tier_cost_cny[opened, tier],
+        "capacity_kwh_per_day": capacity,
+        "energy_kwh_per_day": total,
+        "utilisation": np.divide(total, capacity, out=np.zeros_like(total), where=capacity > 0),
+        "mean_drive_min": _mean_drive_min(instance, decision)[opened],
+    }
+    for b, brand in enumerate(instance.brands):
+        columns[f"energy_{brand}_kwh_per_day"] = energy[:, b]
+    columns["longitude"] = candidates.geometry.x.to_numpy()
+    columns["latitude"] = candidates.geometry.y.to_numpy()
+    return (
+        pd.DataFrame(columns)
+        .sort_values(["energy_kwh_per_day", "site_id"], ascending=[False, True])
+        .reset_index(drop=True)
+    )
+
+
+def compute_ledger(plan: SitingPlan) -> pd.DataFrame:
+    """Return what every brand gets and pays, by the simple split: energy served at new sites.
+
+    Returns
+    -------
+    DataFrame
+        ``brand``, ``wanted_kwh_per_day``, ``today_kwh_per_day``, ``unified_kwh_per_day``,
+        ``joint_kwh_per_day``, ``new_sites_kwh_per_day``, ``pays_cny``; the payments sum to the
+        plan's cost to the fen.
+    """
+    instance = plan.case.instance
+    from_new = plan.joint.evaluation.supplied_kwh_per_day[: instance.n_site].sum(axis=0)
+    table = plan.service_by_brand[
+        ["brand", "wanted_kwh_per_day", "today_kwh_per_day", "unified_kwh_per_day"]
+        + ["joint_kwh_per_day"]
+    ].copy()
+    table["new_sites_kwh_per_day"] = from_new
+    table["pays_cny"] = split_to_the_fen(plan.joint.evaluation.cost_cny, from_new)
+    return table
+
+
+def split_to_the_fen(total_cny: float, weights: Sequence[float] | FloatArray) -> FloatArray:
+    """Split an amount in proportion to weights so that the parts sum to it exactly, in fen.
+
+    Parameters
+    ----------
+    total_cny
+        The amount; it is rounded to the fen first.
+    weights
+        (n,) non-negative weights; equal parts if all are zero.
+
+    Returns
+    -------
+    FloatArray
+        (n,) parts in CNY, each a whole number of fen (largest remainder, ties by order).
+    """
+    weight = np.asarray(weights, dtype=np.float64)
+    weight = weight if weight.sum() > 0 else np.ones_like(weight)
+    total_fen = round(total_cny * FEN_PER_CNY)
+    exact = total_fen * (weight / math.fsum(weight))
+    fen = np.floor(exact)
+    left = total_fen - int(fen.sum())
+    fen[np.argsort(fen - exact, kind="stable")[:left]] += 1
+    return np.asarray(fen / FEN_PER_CNY, dtype=np.float64)
+
+
+def _service_table(
+    what: str, ids: Sequence[str], wanted: FloatArray, served: dict[str, FloatArray]
+) -> pd.DataFrame:
+    table = pd.DataFrame({what: list(ids), "wanted_kwh_per_day": wanted})
+    for name, kwh in served.items():
+        table[f"{name}_kwh_per_day"] = kwh
+        table[f"{name}_share"] = np.divide(kwh, wanted, out=np.zeros_like(kwh), where=wanted > 0)
+    return table
+
+
+def _mean_drive_min(instance: SitingInstance, decision: Decision) -> FloatArray:
+    """(n_supply,) energy-weighted mean drive of those who charge there; NaN where nobody does."""
+    kwh = decision.flow_kwh_per_day.sum(axis=1)
+    n = instance.n_supply
+    energy = np.bincount(instance.cover_supply, weights=kwh, minlength=n)
+    seconds = np.bincount(instance.cover_supply, weights=kwh * instance.cover_time_s, minlength=n)
+    mean_s = np.divide(seconds, energy, out=np.full(n, np.nan), where=energy > 0)
+    return np.asarray(mean_s / SECONDS_PER_MINUTE, dtype=np.float64)
