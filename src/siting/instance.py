@@ -295,7 +295,7 @@ class Decision:
     @property
     def opened(self) -> BoolArray:
         """(n_site,) mask of the opened sites."""
-        return self.tier_of_site != CLOSED
+        return np.not_equal(self.tier_of_site, CLOSED)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -431,6 +431,7 @@ def evaluate(
 
 def _sum_by(index: IntArray, values: FloatArray, n: int) -> FloatArray:
     """Sum the rows of ``values`` by ``index`` into (n, n_column)."""
-    return np.column_stack(
-        [np.bincount(index, weights=column, minlength=n) for column in values.T]
-    ).reshape(n, values.shape[1])
+    sums = np.zeros((n, values.shape[1]))
+    for column in range(values.shape[1]):
+        sums[:, column] = np.bincount(index, weights=values[:, column], minlength=n)
+    return sums

@@ -151,7 +151,8 @@ class SitingPlan:
         names = (*instance.district_ids, "")
 
         def by_district(kwh: FloatArray) -> FloatArray:
-            return np.bincount(index, weights=kwh.sum(axis=1), minlength=len(names))
+            total = np.bincount(index, weights=kwh.sum(axis=1), minlength=len(names))
+            return total.astype(np.float64)
 
         table = _service_table(
             "district",
@@ -222,10 +223,8 @@ def compute_ledger(plan: SitingPlan) -> pd.DataFrame:
     """
     instance = plan.case.instance
     from_new = plan.joint.evaluation.supplied_kwh_per_day[: instance.n_site].sum(axis=0)
-    table = plan.service_by_brand[
-        ["brand", "wanted_kwh_per_day", "today_kwh_per_day", "unified_kwh_per_day"]
-        + ["joint_kwh_per_day"]
-    ].copy()
+    energy = [f"{what}_kwh_per_day" for what in ("wanted", "today", "unified", "joint")]
+    table = plan.service_by_brand[["brand", *energy]].copy()
     table["new_sites_kwh_per_day"] = from_new
     table["pays_cny"] = split_to_the_fen(plan.joint.evaluation.cost_cny, from_new)
     return table

@@ -286,6 +286,12 @@ class Requirements(_Model):
     """Greatest number of opened sites."""
     min_spacing_m: NonNegative = 0.0
     """Least distance between two opened sites, straight (m)."""
+    grid_group_limit_kw: dict[str, NonNegative] = Field(default_factory=dict)
+    """Most power of all sites of a substation group together (kW), by the group's name."""
+    district_min_sites: dict[str, Annotated[int, Field(ge=0)]] = Field(default_factory=dict)
+    """Least number of opened sites in a district, by the district's id."""
+    district_max_sites: dict[str, Annotated[int, Field(ge=0)]] = Field(default_factory=dict)
+    """Greatest number of opened sites in a district, by the district's id."""
 
 
 class Solve(_Model):

@@ -1,0 +1,131 @@
+"""Writing so that an output folder is complete or absent, and never runs in a spreadsheet."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from siting.errors import Fault, OutputError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import pandas as pd
+
+MANIFEST_NAME = "plan.json"
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+
+
+def write_folder(folder: Path, files: Mapping[str, bytes]) -> None:
+    """Write all files of an output folder, or none.
+
+    The files are written and synced in a folder beside the target, which then takes its place;
+    an older output of siting is replaced, a folder that holds anything else is refused.
+
+    Parameters
+    ----------
+    folder
+        Where the output goes.
+    files
+        Name to content; with the manifest among them.
+
+    Raises
+    ------
+    OutputError
+        If the folder holds files that siting did not write, or cannot be written.
+    """
+    try:
+        if folder.exists() and not is_replaceable(folder):
+            raise OutputError(
+                [
+                    Fault(
+                        file=str(folder),
+                        what="the output folder holds other files",
+                        remedy="name an empty or new folder with -o",
+                    )
+                ]
+            )
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(
+            prefix=f".{folder.name}-", dir=folder.parent, ignore_cleanup_errors=True
+        ) as aside:
+            fresh = Path(aside, "new")
+            fresh.mkdir()
+            for name, content in files.items():
+                _write_synced(fresh / name, content)
+            if folder.exists():
+                folder.rename(Path(aside, "old"))
+            fresh.rename(folder)
+    except OSError as error:
+        raise _cannot_write(folder, error) from None
+
+
+def write_file(path: Path, content: bytes) -> None:
+    """Write one file completely or not at all: aside, synced, renamed.
+
+    Raises
+    ------
+    OutputError
+        If the file cannot be written.
+    """
+    aside: Path | None = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor, name = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
+        os.close(descriptor)
+        aside = Path(name)
+        _write_synced(aside, content)
+        aside.replace(path)
+    except OSError as error:
+        if aside is not None:
+            aside.unlink(missing_ok=True)
+        raise _cannot_write(path, error) from None
+
+
+def is_replaceable(folder: Path) -> bool:
+    """Whether a folder is empty or an earlier output of siting."""
+    return folder.is_dir() and ((folder / MANIFEST_NAME).is_file() or not any(folder.iterdir()))
+
+
+def sha256(content: bytes) -> str:
+    """Return the SHA-256 of the content, in hexadecimal."""
+    return hashlib.sha256(content).hexdigest()
+
+
+def render_csv(table: pd.DataFrame) -> bytes:
+    """Return a table as CSV that opens in Excel with Chinese intact and runs no formula.
+
+    UTF-8 with a byte-order mark; a text that a spreadsheet would run gets an apostrophe before it.
+    """
+    texts = [column for column in table.columns if table[column].dtype.kind not in "biufc"]
+    safe = table.assign(**{column: table[column].map(neutralise_formula) for column in texts})
+    return str(safe.to_csv(index=False, lineterminator="\r\n")).encode("utf-8-sig")
+
+
+def neutralise_formula(value: object) -> object:
+    """Return a text that a spreadsheet shows and does not run."""
+    if isinstance(value, str) and value.lstrip(" ").startswith(FORMULA_STARTS):
+        return f"'{value}"
+    return value
+
+
+def _write_synced(path: Path, content: bytes) -> None:
+    with path.open("wb") as stream:
+        stream.write(content)
+        stream.flush()
+        os.fsync(stream.fileno())
+
+
+def _cannot_write(path: Path, error: OSError) -> OutputError:
+    return OutputError(
+        [
+            Fault(
+                file=str(path),
+                what=f"cannot be written: {error.strerror or error}",
+                remedy="free some space or name another place with -o; nothing was changed",
+            )
+        ]
+    )

@@ -1,0 +1,129 @@
+"""plan.json: what was asked, of which inputs, what was answered, and how sure that is."""
+
+from __future__ import annotations
+
+import json
+import platform
+from dataclasses import asdict
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+from siting import __version__
+from siting.outputs.files import sha256
+from siting.outputs.site_list import build_site_list, round_by_unit
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import pandas as pd
+
+    from siting.plan import SitingPlan
+
+SHOWN_VERSIONS = ("numpy", "scipy", "pandas", "geopandas", "shapely", "ortools", "osmnx", "folium")
+
+
+def build_manifest(plan: SitingPlan, *, files: Mapping[str, bytes]) -> dict[str, Any]:
+    """Build the manifest of a plan.
+
+    Parameters
+    ----------
+    plan
+        The plan.
+    files
+        The other files of the output folder, by name; their hashes go into the manifest.
+
+    Returns
+    -------
+    dict
+        JSON-able; without clock times, so that the same inputs give the same bytes.
+    """
+    case, solve = plan.case, plan.solve
+    study = case.study
+    evaluation = plan.joint.evaluation
+    return {
+        "siting": __version__,
+        "study": study.name,
+        "title": study.title.model_dump(),
+        "data_date": study.data_date,
+        "illustrative": case.illustrative,
+        "illustrative_note": _dump(study.illustrative_note),
+        "solve": {
+            "status": solve.status.value,
+            "objective_kwh_per_day": solve.objective,
+            "bound_kwh_per_day": solve.bound,
+            "gap": solve.gap,
+            "gap_asked": study.solve.gap,
+            "time_limit_s": study.solve.time_limit_s,
+            "engine": solve.engine,
+            "seed": study.solve.seed,
+        },
+        "checked_without_solver": {
+            "feasible": evaluation.feasible,
+            "violations": list(evaluation.violations),
+            "objective_kwh_per_day": evaluation.objective_kwh_per_day,
+            "cost_cny": evaluation.cost_cny,
+        },
+        "budget_cny": case.instance.requirements.budget_cny,
+        "cost_cny": round(evaluation.cost_cny, 2),
+        "n_sites": len(plan.sites),
+        "sites": _records(build_site_list(plan)),
+        "service_by_brand": _records(round_by_unit(plan.service_by_brand)),
+        "service_by_district": _records(round_by_unit(plan.service_by_district)),
+        "ledger": _records(round_by_unit(plan.ledger)),
+        "ledger_rule": "by energy served at new sites",
+        "unreachable": {
+            "n_demand": len(case.unreachable),
+            "kwh_per_day": round(float(case.unreachable["kwh_per_day"].sum()), 3),
+            "n_by_reason": {
+                str(reason): int(n)
+                for reason, n in sorted(case.unreachable["reason"].value_counts().items())
+            },
+        },
+        "excluded_candidates": {
+            str(reason): int(n)
+            for reason, n in sorted(case.excluded_candidates["reason"].value_counts().items())
+        },
+        "notices": [asdict(notice) for notice in case.notices],
+        "inputs_sha256": dict(sorted(case.input_sha256.items())),
+        "files_sha256": {name: sha256(content) for name, content in sorted(files.items())},
+        "versions": {
+            "python": platform.python_version(),
+            **{name: version(name) for name in SHOWN_VERSIONS},
+        },
+        "study_as_read": study_without_folder(plan),
+    }
+
+
+def study_without_folder(plan: SitingPlan) -> dict[str, Any]:
+    """Return the study as read, with file names instead of this machine's paths."""
+    dumped = plan.case.study.model_dump(mode="json")
+    dumped["inputs"] = _names_only(dumped["inputs"])
+    return dict(dumped)
+
+
+def render_manifest(manifest: Mapping[str, Any]) -> bytes:
+    """Return the manifest as indented JSON with Chinese readable; NaN becomes null."""
+    return (json.dumps(manifest, ensure_ascii=False, indent=1, allow_nan=False) + "\n").encode()
+
+
+def _dump(text: Any) -> Any:  # noqa: ANN401 - a text or none
+    return None if text is None else text.model_dump()
+
+
+def _records(table: pd.DataFrame) -> list[dict[str, Any]]:
+    # A NaN has no place in JSON: it becomes null.
+    return [
+        {str(name): None if value != value else value for name, value in row.items()}  # noqa: PLR0124 - NaN test
+        for row in table.to_dict(orient="records")
+    ]
+
+
+def _names_only(part: Any) -> Any:  # noqa: ANN401 - any JSON
+    if isinstance(part, dict):
+        return {
+            key: value.replace("\\", "/").rsplit("/", 1)[-1]
+            if (key == "path" or key.endswith("_path")) and isinstance(value, str)
+            else _names_only(value)
+            for key, value in part.items()
+        }
+    return [_names_only(item) for item in part] if isinstance(part, list) else part
