@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from siting.domain import FEN_PER_CNY, SECONDS_PER_MINUTE, FloatArray
+from siting.domain import FEN_PER_CNY, METRES_PER_KM, SECONDS_PER_MINUTE, FloatArray, SolveStatus
 from siting.instance import CLOSED, Decision, Evaluation, SitingInstance
 
 if TYPE_CHECKING:
@@ -86,6 +86,29 @@ class SitingCase:
             or inputs.vehicles.illustrative
             or any(stations.illustrative for stations in inputs.stations)
         )
+
+    def summary_lines(self) -> list[str]:
+        """Return what a planner reads before believing anything, one fact a line."""
+        instance = self.instance
+        wanted = instance.demand_kwh_per_day.sum(axis=0)
+        lost_kwh = float(self.unreachable["kwh_per_day"].sum())
+        lines = [
+            f"study       {self.study.name}: {self.study.title.en}",
+            f"roads       {self.roads.length_m.size:,} segments, "
+            f"{self.roads.length_m.sum() / METRES_PER_KM:,.0f} km",
+            f"demand      {instance.n_demand:,} points, {wanted.sum():,.0f} kWh a day: "
+            + ", ".join(f"{b} {kwh:,.0f}" for b, kwh in zip(instance.brands, wanted, strict=True)),
+            f"stations    {instance.n_station:,} stand today, "
+            f"{instance.station_capacity_kwh_per_day.sum():,.0f} kWh a day at the promised wait",
+            f"candidates  {instance.n_site:,} kept, {len(self.excluded_candidates):,} left out"
+            + _counts(self.excluded_candidates["reason"]),
+            f"reach       {instance.n_pair:,} pairs within {self.study.access.cutoff_minutes:g} min",
+            f"unreachable {len(self.unreachable):,} points, {lost_kwh:,.0f} kWh a day"
+            + _counts(self.unreachable["reason"]),
+        ]
+        if self.study.illustrative_note is not None:
+            lines.append(f"made data   {self.study.illustrative_note.en}")
+        return lines + [f"notice      {notice}" for notice in self.notices]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -162,9 +185,39 @@ class SitingPlan:
         )
         return table[table["wanted_kwh_per_day"] > 0].reset_index(drop=True)
 
+    def summary_lines(self) -> list[str]:
+        """Return what the plan comes to and how sure that is, one fact a line."""
+        evaluation, wanted = self.joint.evaluation, self.case.instance.demand_kwh_per_day.sum()
+        budget_cny = self.case.instance.requirements.budget_cny
+        lines = [
+            f"plan       {len(self.sites)} sites for {evaluation.cost_cny / 1e6:,.2f} of "
+            f"{budget_cny / 1e6:,.2f} million CNY",
+            "served     "
+            + " → ".join(
+                f"{state.evaluation.served_kwh_per_day.sum() / wanted:.1%} {words}"
+                for words, (_, state) in zip(
+                    ("today", "with unified accounts", "with the plan"), self._states, strict=True
+                )
+            ),
+            f"proof      {describe_proof(self.solve, gap_asked=self.case.study.solve.gap)}",
+        ]
+        if self.case.study.illustrative_note is not None:
+            lines.append(f"made data  {self.case.study.illustrative_note.en}")
+        return lines
+
     @property
     def _states(self) -> tuple[tuple[str, ServiceState], ...]:
         return (("today", self.today), ("unified", self.unified), ("joint", self.joint))
+
+
+def describe_proof(solve: SolveResult, *, gap_asked: float) -> str:
+    """Return the status in plain words; only a proof within the gap asked reads as one."""
+    if solve.status is SolveStatus.OPTIMAL:
+        return f"proven within {solve.gap:.2%} of the best possible plan ({gap_asked:.2%} asked)"
+    return (
+        f"NOT proven optimal: stopped at a limit, at most {solve.gap:.2%} below the best "
+        f"possible plan ({gap_asked:.2%} asked)"
+    )
 
 
 def compute_sites(plan: SitingPlan) -> pd.DataFrame:
@@ -263,6 +316,11 @@ def _service_table(
         table[f"{name}_kwh_per_day"] = kwh
         table[f"{name}_share"] = np.divide(kwh, wanted, out=np.zeros_like(kwh), where=wanted > 0)
     return table
+
+
+def _counts(reasons: pd.Series[str]) -> str:
+    counts = reasons.value_counts().sort_index()
+    return "".join(f"; {n:,} {reason}" for reason, n in counts.items())
 
 
 def _mean_drive_min(instance: SitingInstance, decision: Decision) -> FloatArray:

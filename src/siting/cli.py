@@ -1,0 +1,202 @@
+"""The command line: arguments, progress, exit codes; no logic.
+
+Exit codes: 0 done; 1 an unexpected fault of siting itself; 2 bad study or input (every fault is
+listed); 3 the study's requirements conflict; 4 no plan within the limits; 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import json
+import resource
+import sys
+import time
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from siting import __version__
+from siting.errors import ExitCode, SitingError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from siting.optimise.solve import Progress
+    from siting.pipeline import Stage
+    from siting.plan import SitingPlan
+
+app = typer.Typer(
+    name="siting",
+    help="Where five car brands should jointly build EV charging stations, and who pays what.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+out = Console(highlight=False, soft_wrap=True)
+err = Console(stderr=True, highlight=False, soft_wrap=True)
+
+DEMO_FOLDER = Path("outputs/wuhan")
+KIB_PER_MIB = 1024
+OutOption = Annotated[Path, typer.Option("--out", "-o", help="Folder of the outputs.")]
+StudyArgument = Annotated[Path, typer.Argument(help="The study file (YAML).", show_default=False)]
+
+
+class _StageReport:
+    """Shows the running stage, and keeps what each took: seconds and the peak memory so far."""
+
+    def __init__(self) -> None:
+        self.rows: list[tuple[str, float, float]] = []
+        self._name: str | None = None
+        self._started_s = time.perf_counter()
+        self._status = err.status("starting") if err.is_terminal else None
+
+    def __enter__(self) -> _StageReport:
+        if self._status is not None:
+            self._status.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._close()
+        if self._status is not None:
+            self._status.stop()
+
+    def stage(self, stage: Stage) -> None:
+        """Take note that a stage begins."""
+        self._close()
+        self._name, self._started_s = stage.value, time.perf_counter()
+        if self._status is not None:
+            self._status.update(f"{stage.value} …")
+
+    def solving(self, progress: Progress) -> None:
+        """Show the incumbent, the bound and the gap as they move."""
+        if self._status is not None:
+            gap = "no plan yet" if progress.gap is None else f"gap {progress.gap:.2%}"
+            self._status.update(f"solving … {gap}, {progress.seconds:.0f} s")
+
+    def _close(self) -> None:
+        if self._name is not None:
+            peak_mib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / KIB_PER_MIB
+            self.rows.append((self._name, time.perf_counter() - self._started_s, peak_mib))
+        self._name = None
+
+
+@contextmanager
+def _faults_explained() -> Iterator[None]:
+    """Turn siting's errors into a list of faults and an exit code, never a traceback."""
+    try:
+        yield
+    except SitingError as error:
+        n = len(error.faults)
+        err.print(f"[bold]{n} fault{'s' if n > 1 else ''} found; nothing was written.[/bold]")
+        for fault in error.faults:
+            err.print(f"  • {escape(_printable(str(fault)))}")
+        raise typer.Exit(error.exit_code) from None
+    except KeyboardInterrupt:
+        err.print("Interrupted; nothing was written.")
+        raise typer.Exit(ExitCode.INTERRUPTED) from None
+
+
+def _printable(text: str) -> str:
+    """Return the text without control and direction marks that could fool a terminal."""
+    return "".join(c if c.isprintable() else "�" for c in text)
+
+
+@app.command()
+def demo(
+    out_folder: OutOption = DEMO_FOLDER,
+) -> None:
+    """Plan the embedded city (Wuhan; vehicles and stations are illustrative)."""
+    from siting.pipeline import embedded_study_path  # noqa: PLC0415 - keeps `--help` quick
+
+    with _faults_explained():
+        _plan(embedded_study_path(), out_folder)
+
+
+@app.command()
+def plan(
+    study: StudyArgument,
+    out_folder: OutOption,
+) -> None:
+    """Solve a study and write its site list, map and manifest."""
+    with _faults_explained():
+        _plan(study, out_folder)
+
+
+@app.command()
+def check(study: StudyArgument) -> None:
+    """Read a study and all of its inputs, report every fault, solve nothing."""
+    from siting.pipeline import build_case, read_inputs  # noqa: PLC0415 - keeps `--help` quick
+    from siting.study import read_study  # noqa: PLC0415 - the same
+
+    with _faults_explained(), _StageReport() as report:
+        case = build_case(
+            read_inputs(read_study(study), on_stage=report.stage), on_stage=report.stage
+        )
+    for line in case.summary_lines():
+        out.print(escape(_printable(line)))
+
+
+@app.command()
+def schema() -> None:
+    """Print the study file's JSON Schema."""
+    from siting.study import study_schema  # noqa: PLC0415 - keeps `--help` quick
+
+    sys.stdout.write(json.dumps(study_schema(), indent=2, ensure_ascii=False) + "\n")
+
+
+def _show_version(*, wanted: bool) -> None:
+    if wanted:
+        out.print(f"siting {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    *,
+    version: Annotated[  # noqa: ARG001 - typer calls back before the command runs
+        bool,
+        typer.Option(
+            "--version", callback=lambda value: _show_version(wanted=value), is_eager=True
+        ),
+    ] = False,
+) -> None:
+    pass
+
+
+def _plan(study_path: Path, folder: Path) -> None:
+    from siting import pipeline  # noqa: PLC0415 - keeps `--help` quick
+    from siting.study import read_study  # noqa: PLC0415 - the same
+
+    pipeline.refuse_foreign_folder(folder)
+    with _StageReport() as report:
+        inputs = pipeline.read_inputs(read_study(study_path), on_stage=report.stage)
+        case = pipeline.build_case(inputs, on_stage=report.stage)
+        plan = pipeline.solve_case(case, on_stage=report.stage, on_progress=report.solving)
+        report.stage(pipeline.Stage.WRITE)
+        pipeline.write_outputs(plan, folder)
+    _print_stages(report)
+    _print_plan(plan, folder)
+
+
+def _print_stages(report: _StageReport) -> None:
+    table = Table("stage", "seconds", "peak MiB so far", box=None, pad_edge=False)
+    for name, seconds, peak_mib in report.rows:
+        table.add_row(name, f"{seconds:.1f}", f"{peak_mib:.0f}")
+    err.print(table)
+
+
+def _print_plan(plan: SitingPlan, folder: Path) -> None:
+    for line in plan.summary_lines():
+        out.print(escape(_printable(line)))
+    out.print(f"site list  {escape(str(folder / 'sites.csv'))}")
+    out.print(f"map        {escape(str(folder / 'map.html'))}")
+    out.print(f"manifest   {escape(str(folder / 'plan.json'))}")
+
+
+def main() -> None:
+    """Run the command line."""
+    app()
