@@ -1,0 +1,356 @@
+"""Roads as plain data: one table of nodes, segments and their shapes, whatever the file was.
+
+A segment runs between two nodes and may be driven in one direction or both. Coordinates are
+WGS-84 degrees; times and projected metres belong to :mod:`siting.network`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import tempfile
+import zipfile
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from siting.domain import FloatArray, IntArray, LongArray, frozen_array
+from siting.errors import Fault, InputError, OutputError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+UByteArray = np.ndarray[Any, np.dtype[np.uint8]]
+
+COMPACT_VERSION = 1
+MAX_COMPACT_BYTES = 4_000_000_000
+MIN_SHAPE_POINTS = 2
+UNITS_PER_DEGREE = 1e7
+"""OSM's own resolution: 1e-7 degree, about a centimetre; every reader rounds to it."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class RoadTable:
+    """Roads as read: nodes, segments between them, and the segments' shapes; WGS-84.
+
+    Attributes
+    ----------
+    node_lon_deg, node_lat_deg
+        (n_node,) coordinates of the nodes.
+    segment_from, segment_to
+        (n_segment,) node indices of a segment's two ends.
+    length_m
+        (n_segment,) length along the road.
+    forward_kph, backward_kph
+        (n_segment,) free-flow speed from → to and to → from; 0 where that way is not allowed.
+    highway
+        (n_segment,) index into ``highway_classes``.
+    highway_classes
+        OSM's `highway` values, such as ``primary``.
+    shape_start
+        (n_segment + 1,) where each segment's polyline begins in the two arrays below.
+    shape_lon_deg, shape_lat_deg
+        (n_shape,) polylines from → to, both ends included and equal to the nodes.
+    source
+        Attribution, as shown on the map.
+
+    Raises
+    ------
+    ValueError
+        If the arrays do not fit each other.
+    """
+
+    node_lon_deg: FloatArray
+    node_lat_deg: FloatArray
+    segment_from: IntArray
+    segment_to: IntArray
+    length_m: FloatArray
+    forward_kph: FloatArray
+    backward_kph: FloatArray
+    highway: UByteArray
+    highway_classes: tuple[str, ...]
+    shape_start: LongArray
+    shape_lon_deg: FloatArray
+    shape_lat_deg: FloatArray
+    source: str
+
+    def __post_init__(self) -> None:
+        """Freeze the arrays and check that they fit each other."""
+        for name, dtype in _DTYPES.items():
+            object.__setattr__(self, name, frozen_array(getattr(self, name), dtype))
+        for misfit in _misfits(self):
+            raise ValueError(misfit)
+
+    @property
+    def n_node(self) -> int:
+        """Number of nodes."""
+        return self.node_lon_deg.size
+
+    @property
+    def n_segment(self) -> int:
+        """Number of segments."""
+        return self.segment_from.size
+
+    @cached_property
+    def content_hash(self) -> str:
+        """SHA-256 of everything in the table, in hexadecimal."""
+        digest = hashlib.sha256()
+        for name in _DTYPES:
+            array = getattr(self, name)
+            digest.update(f"{name}:{array.dtype.str}:{array.size};".encode())
+            digest.update(array.data)
+        digest.update(json.dumps([self.highway_classes, self.source]).encode())
+        return digest.hexdigest()
+
+
+_DTYPES: dict[str, Any] = {
+    "node_lon_deg": np.float64,
+    "node_lat_deg": np.float64,
+    "segment_from": np.int32,
+    "segment_to": np.int32,
+    "length_m": np.float64,
+    "forward_kph": np.float64,
+    "backward_kph": np.float64,
+    "highway": np.uint8,
+    "shape_start": np.int64,
+    "shape_lon_deg": np.float64,
+    "shape_lat_deg": np.float64,
+}
+
+
+def _misfits(roads: RoadTable) -> Iterator[str]:
+    """Yield what does not fit in the table; each check relies on those before it."""
+    yield from _misfit_lengths(roads)
+    if roads.n_segment:
+        yield from _misfit_values(roads)
+        yield from _misfit_indices(roads)
+
+
+def _misfit_lengths(roads: RoadTable) -> Iterator[str]:
+    per_segment = ("segment_to", "length_m", "forward_kph", "backward_kph", "highway")
+    start, n_shape = roads.shape_start, roads.shape_lon_deg.size
+    if any(getattr(roads, name).ndim != 1 for name in _DTYPES):
+        yield "an array of the road table is not one-dimensional"
+    if roads.node_lat_deg.size != roads.n_node or roads.shape_lat_deg.size != n_shape:
+        yield "longitudes and latitudes differ in number"
+    if any(getattr(roads, name).size != roads.n_segment for name in per_segment):
+        yield "the arrays of the segments differ in length"
+    if start.size != roads.n_segment + 1 or start[0] != 0 or start[-1] != n_shape:
+        yield "shape_start does not span the shapes"
+
+
+def _misfit_indices(roads: RoadTable) -> Iterator[str]:
+    start = roads.shape_start
+    ends = (roads.segment_from, roads.segment_to)
+    if np.diff(start).min() < MIN_SHAPE_POINTS:
+        yield "a segment's shape has fewer than two points"
+    if min(end.min() for end in ends) < 0 or max(end.max() for end in ends) >= roads.n_node:
+        yield "a segment ends at a node that does not exist"
+    if int(roads.highway.max()) >= len(roads.highway_classes):
+        yield "a segment's highway class does not exist"
+    for end, point in zip(ends, (start[:-1], start[1:] - 1), strict=True):
+        for axis in ("lon", "lat"):
+            shape = getattr(roads, f"shape_{axis}_deg")[point]
+            if (shape != getattr(roads, f"node_{axis}_deg")[end]).any():
+                yield "a shape does not begin and end at its segment's nodes"
+
+
+def _misfit_values(roads: RoadTable) -> Iterator[str]:
+    for name in ("length_m", "forward_kph", "backward_kph"):
+        values = getattr(roads, name)
+        if not (np.isfinite(values).all() and values.min() >= 0):
+            yield f"{name} is negative or not a number"
+    for name, limit in (("lon", 180.0), ("lat", 90.0)):
+        for what in ("node", "shape"):
+            if not np.abs(getattr(roads, f"{what}_{name}_deg")).max() <= limit:
+                yield "a coordinate lies outside the globe"
+
+
+def write_compact_roads(roads: RoadTable, path: Path) -> None:
+    """Write a road table in siting's compact form: a NumPy .npz of delta-encoded integers.
+
+    The same table gives the same bytes. Coordinates are kept to 1e-7 degree (about 1 cm), lengths
+    and speeds in full. The file is written aside and renamed.
+
+    Raises
+    ------
+    OutputError
+        If the file cannot be written.
+    """
+    content = _pack(roads)
+    aside: Path | None = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(
+            dir=path.parent, prefix=f".{path.name}-", delete=False
+        ) as stream:
+            aside = Path(stream.name)
+            stream.write(content)
+            stream.flush()
+            os.fsync(stream.fileno())
+        aside.replace(path)
+    except OSError as error:
+        if aside is not None:
+            aside.unlink(missing_ok=True)
+        fault = Fault(
+            file=str(path),
+            what=f"cannot be written: {error.strerror or error}",
+            remedy="free some space or name another place",
+        )
+        raise OutputError([fault]) from None
+
+
+def read_compact_roads(path: Path) -> RoadTable:
+    """Read a road table from siting's compact form.
+
+    Raises
+    ------
+    InputError
+        If the file is not readable, or not what :func:`write_compact_roads` writes.
+    """
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise _unreadable(path, error.strerror or str(error)) from None
+    try:
+        return _unpack(content)
+    except (ValueError, KeyError, EOFError, OSError, MemoryError, zipfile.BadZipFile) as error:
+        raise _unreadable(path, f"it is not siting's compact form ({error})") from None
+
+
+def _unreadable(path: Path, reason: str) -> InputError:
+    fault = Fault(
+        file=str(path), what=f"cannot be read: {reason}", remedy="give a readable road file"
+    )
+    return InputError([fault])
+
+
+def _pack(roads: RoadTable) -> bytes:
+    """Return the bytes of the compact form."""
+    n_point = np.diff(roads.shape_start)
+    inner = np.ones(roads.shape_lon_deg.size, dtype=bool)
+    inner[roads.shape_start[:-1]] = False
+    inner[roads.shape_start[1:] - 1] = False
+    head = {
+        "version": COMPACT_VERSION,
+        "highway_classes": roads.highway_classes,
+        "source": roads.source,
+    }
+    arrays: dict[str, UByteArray] = {
+        "head": np.frombuffer(json.dumps(head, ensure_ascii=False).encode(), dtype=np.uint8),
+        "segment_from": _encode(_steps(roads.segment_from)),
+        "segment_to": _encode(roads.segment_to - roads.segment_from),
+        "length_m": _planes(roads.length_m),
+        "forward_kph": _planes(roads.forward_kph),
+        "backward_kph": _planes(roads.backward_kph),
+        "highway": roads.highway,
+        "n_inner": _encode((n_point - MIN_SHAPE_POINTS).astype(np.int32)),
+    }
+    for axis in ("lon", "lat"):
+        node = _to_units(getattr(roads, f"node_{axis}_deg"))
+        shape = _to_units(getattr(roads, f"shape_{axis}_deg"))
+        arrays[f"node_{axis}"] = _encode(_steps(node))
+        arrays[f"shape_{axis}"] = _encode(_steps(shape)[inner])
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
+        for name, array in arrays.items():
+            member = io.BytesIO()
+            np.lib.format.write_array(member, array, allow_pickle=False)
+            # A bare ZipInfo carries a fixed date, so that the same roads give the same bytes.
+            entry = zipfile.ZipInfo(f"{name}.npy")
+            entry.compress_type = zipfile.ZIP_DEFLATED
+            archive.writestr(entry, member.getvalue(), compresslevel=9)
+    return buffer.getvalue()
+
+
+def _unpack(content: bytes) -> RoadTable:
+    """Return the table of a compact form's bytes."""
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        if sum(entry.file_size for entry in archive.infolist()) > MAX_COMPACT_BYTES:
+            raise ValueError("it would unpack to more than 4 GB")
+    with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
+        head = json.loads(arrays["head"].tobytes())
+        if not isinstance(head, dict) or head.get("version") != COMPACT_VERSION:
+            raise ValueError(f"its version is not {COMPACT_VERSION}")
+        segment_from = np.cumsum(_decode(arrays["segment_from"]), dtype=np.int32)
+        segment_to = segment_from + _decode(arrays["segment_to"])
+        n_inner = _decode(arrays["n_inner"]).astype(np.int64)
+        if n_inner.size and n_inner.min() < 0:
+            raise ValueError("a shape has fewer than two points")
+        node, shape, start = {}, {}, np.concatenate([[0], np.cumsum(n_inner + MIN_SHAPE_POINTS)])
+        for axis in ("lon", "lat"):
+            node[axis] = np.cumsum(_decode(arrays[f"node_{axis}"]), dtype=np.int32)
+            shape[axis] = _join_shapes(
+                node[axis][segment_from],
+                node[axis][segment_to],
+                _decode(arrays[f"shape_{axis}"]),
+                start,
+            )
+        return RoadTable(
+            node_lon_deg=node["lon"] / UNITS_PER_DEGREE,
+            node_lat_deg=node["lat"] / UNITS_PER_DEGREE,
+            segment_from=segment_from,
+            segment_to=segment_to,
+            length_m=_unplanes(arrays["length_m"], np.float64),
+            forward_kph=_unplanes(arrays["forward_kph"], np.float64),
+            backward_kph=_unplanes(arrays["backward_kph"], np.float64),
+            highway=arrays["highway"],
+            highway_classes=tuple(map(str, head["highway_classes"])),
+            shape_start=start,
+            shape_lon_deg=shape["lon"] / UNITS_PER_DEGREE,
+            shape_lat_deg=shape["lat"] / UNITS_PER_DEGREE,
+            source=str(head["source"]),
+        )
+
+
+def _join_shapes(first: Any, last: Any, inner_step: Any, start: LongArray) -> Any:  # noqa: ANN401 - arrays of int32
+    """Rebuild whole polylines from their ends and the steps between their inner points."""
+    shape = np.empty(int(start[-1]), dtype=np.int32)
+    inner = np.ones(shape.size, dtype=bool)
+    inner[start[:-1]] = False
+    inner[start[1:] - 1] = False
+    step = np.zeros(shape.size, dtype=np.int32)
+    step[inner] = inner_step
+    # Integers wrap around, so one running sum over all shapes is exact after subtraction.
+    run = np.cumsum(step, dtype=np.int32)
+    n_point = np.diff(start)
+    shape[:] = run + np.repeat(first - run[start[:-1]], n_point)
+    shape[start[1:] - 1] = last
+    return shape
+
+
+def _to_units(degrees: FloatArray) -> IntArray:
+    return np.round(degrees * UNITS_PER_DEGREE).astype(np.int32)
+
+
+def _steps(values: IntArray) -> IntArray:
+    """Return the first value and the differences after it, modulo 2**32."""
+    return np.diff(values, prepend=np.int32(0)).astype(np.int32)
+
+
+def _encode(values: IntArray) -> UByteArray:
+    """Fold the sign into the lowest bit and split into byte planes, which deflate well."""
+    return _planes(((values << 1) ^ (values >> 31)).astype(np.uint32))
+
+
+def _decode(planes: UByteArray) -> IntArray:
+    folded = _unplanes(planes, np.uint32)
+    return frozen_array((folded >> 1) ^ (0 - (folded & 1)), np.int32)
+
+
+def _planes(values: Any) -> UByteArray:  # noqa: ANN401 - any numeric array
+    little = values.astype(values.dtype.newbyteorder("<"), copy=False)
+    planes = little.view(np.uint8).reshape(values.size, values.dtype.itemsize)
+    return np.ascontiguousarray(planes.T)
+
+
+def _unplanes(planes: UByteArray, dtype: Any) -> Any:  # noqa: ANN401 - any numeric dtype
+    if planes.dtype != np.uint8 or planes.ndim != 2 or planes.shape[0] != np.dtype(dtype).itemsize:  # noqa: PLR2004 - planes × values
+        raise ValueError("an array has the wrong shape")
+    little = np.dtype(dtype).newbyteorder("<")
+    return np.ascontiguousarray(planes.T).reshape(-1).view(little).astype(dtype, copy=False)
