@@ -126,29 +126,41 @@ def test_shapes_broadcast_and_missing_values_stay_missing() -> None:
     assert empty[0].shape == (0,)
 
 
-def fake_distances(scale_m: float, *, n: int = 200, seed: int = 0) -> FloatArray:
-    return np.random.default_rng(seed).exponential(scale_m, n)
+def near_roads(n: int = 200) -> FloatArray:
+    """Distances as the right datum gives them: a few tens of metres, 1 % farther than 100 m."""
+    return np.quantile(
+        np.random.default_rng(0).exponential(22.0, 100_000), np.linspace(0, 0.995, n)
+    )
+
+
+def shifted(distance_m: FloatArray, *, far_every: int = 5) -> FloatArray:
+    """Distances under a wrong datum: as before, but every fifth point falls off the roads."""
+    out = distance_m.copy()
+    out[::far_every] += 150.0
+    return out
 
 
 def test_a_markedly_better_datum_is_reported_with_both_figures() -> None:
-    right = fake_distances(20.0)
+    right = near_roads()
+    wrong = shifted(right)
     fit = compute_datum_fit(
-        {Datum.WGS84: right * 3.0 + 5.0, Datum.GCJ02: right, Datum.BD09: right * 2.5 + 5.0},
+        {Datum.WGS84: wrong, Datum.GCJ02: right, Datum.BD09: shifted(right, far_every=3)},
         declared=Datum.WGS84,
     )
     assert fit.better is Datum.GCJ02
     assert fit.compared == 200
     notice = describe_datum_fit(fit, file="stations.csv")
     assert notice is not None
-    assert f"median {np.median(right):.0f} m" in notice.what
-    assert f"median {np.median(right) * 3 + 5:.0f} m" in notice.what
     assert notice.file == "stations.csv"
+    for distances in (wrong, right):
+        assert f"{np.median(distances):.0f} m in the median" in notice.what
+        assert f"{np.percentile(distances, 90):.0f} m at the 90th" in notice.what
 
 
 def test_the_right_datum_raises_no_suspicion() -> None:
-    right = fake_distances(20.0)
+    right = near_roads()
     fit = compute_datum_fit(
-        {Datum.WGS84: right, Datum.GCJ02: right * 3.0, Datum.BD09: right * 3.0},
+        {Datum.WGS84: right, Datum.GCJ02: shifted(right), Datum.BD09: shifted(right)},
         declared=Datum.WGS84,
     )
     assert fit.better is None
@@ -158,9 +170,10 @@ def test_the_right_datum_raises_no_suspicion() -> None:
 @pytest.mark.parametrize(
     ("declared_m", "other_m"),
     [
-        (fake_distances(20.0, n=10) * 5.0, fake_distances(20.0, n=10)),  # too few to tell
-        (fake_distances(20.0), fake_distances(20.0) * 0.9),  # closer, but not markedly
+        (shifted(near_roads(10)), near_roads(10)),  # too few to tell
+        (near_roads() * 1.1, near_roads()),  # closer, but not markedly
         (np.full(100, 5_000.0), np.full(100, 3_000.0)),  # all off the network
+        (np.full(50, np.nan), np.full(50, 10.0)),
         (np.empty(0), np.empty(0)),
     ],
 )
@@ -170,11 +183,11 @@ def test_weak_evidence_is_no_suspicion(declared_m: FloatArray, other_m: FloatArr
 
 
 def test_points_off_the_network_do_not_hide_the_evidence() -> None:
-    near = fake_distances(20.0, n=60)
+    near = near_roads()
     far = np.full(500, 9_000.0)
     fit = compute_datum_fit(
-        {Datum.WGS84: np.r_[near * 3 + 5, far], Datum.GCJ02: np.r_[near, far]},
+        {Datum.WGS84: np.r_[shifted(near), far], Datum.GCJ02: np.r_[near, far]},
         declared=Datum.WGS84,
     )
-    assert fit.compared == 60
+    assert fit.compared == 200
     assert fit.better is Datum.GCJ02

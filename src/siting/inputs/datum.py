@@ -163,9 +163,11 @@ class DatumFit:
     declared
         The datum that the file declares.
     compared
-        Number of points that were compared: those near a road under at least one datum.
+        Number of points that were compared: those near the network under every datum.
     median_m, p90_m
         Median and 90th percentile of the distance to the nearest road, by datum (m).
+    far_share
+        Share of the points that lie far from every road, by datum (0 to 1).
     better
         Another datum under which the points lie markedly closer to the roads, or None.
     """
@@ -174,6 +176,7 @@ class DatumFit:
     compared: int
     median_m: Mapping[Datum, float]
     p90_m: Mapping[Datum, float]
+    far_share: Mapping[Datum, float]
     better: Datum | None
 
 
@@ -181,17 +184,18 @@ def compute_datum_fit(
     distance_to_road_m: Mapping[Datum, FloatArray],
     *,
     declared: Datum,
-    max_distance_m: float = 1_000.0,
-    min_points: int = 30,
-    max_ratio: float = 0.8,
+    far_m: float = 100.0,
+    off_network_m: float = 600.0,
+    max_p90_ratio: float = 0.75,
     min_z: float = 3.0,
 ) -> DatumFit:
     """Compare how close points lie to the roads if they are read under each datum.
 
-    Nothing is converted and nothing is guessed: the answer is evidence for the planner. Another
-    datum counts as markedly better if the median and the 90th percentile both fall to
-    ``max_ratio`` of the declared ones, and more points come closer than chance explains (sign test
-    on the pairs, normal approximation).
+    Nothing is converted and nothing is guessed: the answer is evidence for the planner. In a dense
+    city the median hardly tells datums apart, because a road is always near; what a shift leaves
+    behind is points in the middle of blocks, parks and water. So another datum counts as markedly
+    better if the 90th percentile falls to ``max_p90_ratio`` and the points that it brings back
+    from ``far_m`` outnumber those it takes there by more than chance (McNemar's test).
 
     Parameters
     ----------
@@ -200,44 +204,54 @@ def compute_datum_fit(
         coordinates are read in that datum; the declared datum must be among them.
     declared
         The datum that the file declares.
-    max_distance_m
-        Points farther than this from every road under every datum lie off the network and say
-        nothing; they are left out.
-    min_points
-        With fewer points no other datum is called better.
-    max_ratio, min_z
+    far_m
+        From here on a point lies far from every road.
+    off_network_m
+        Points farther than this under any datum lie at or beyond the network's edge and say
+        nothing about the datum; they are left out.
+    max_p90_ratio, min_z
         How much closer, and by how many standard errors, another datum must be.
 
     Returns
     -------
     DatumFit
+        With NaN figures if no point is near the network.
     """
-    stacked = np.stack([np.asarray(d, dtype=np.float64) for d in distance_to_road_m.values()])
-    near = np.isfinite(stacked).all(axis=0) & (stacked.min(axis=0, initial=np.inf) < max_distance_m)
-    distances = {datum: np.asarray(d)[near] for datum, d in distance_to_road_m.items()}
+    distances = {d: np.asarray(x, dtype=np.float64) for d, x in distance_to_road_m.items()}
+    near = np.all([x < off_network_m for x in distances.values()], axis=0)
+    distances = {datum: x[near] for datum, x in distances.items()}
     compared = int(near.sum())
     if compared == 0:
-        nothing = dict.fromkeys(distances, float("nan"))
-        return DatumFit(declared=declared, compared=0, median_m=nothing, p90_m=nothing, better=None)
-    median_m = {datum: float(np.median(d)) for datum, d in distances.items()}
-    p90_m = {datum: float(np.percentile(d, 90)) for datum, d in distances.items()}
+        unknown = dict.fromkeys(distances, float("nan"))
+        return DatumFit(
+            declared=declared,
+            compared=0,
+            median_m=unknown,
+            p90_m=unknown,
+            far_share=unknown,
+            better=None,
+        )
+    p90_m = {datum: float(np.percentile(x, 90)) for datum, x in distances.items()}
+    is_far = {datum: x > far_m for datum, x in distances.items()}
     rivals = [
         datum
-        for datum, d in distances.items()
-        if compared >= min_points
-        and median_m[datum] < max_ratio * median_m[declared]
-        and p90_m[datum] < max_ratio * p90_m[declared]
-        and _sign_z(distances[declared] - d) >= min_z
+        for datum in distances
+        if p90_m[datum] < max_p90_ratio * p90_m[declared]
+        and _mcnemar_z(is_far[declared], is_far[datum]) >= min_z
     ]
-    better = min(rivals, key=lambda datum: (median_m[datum], datum), default=None)
     return DatumFit(
-        declared=declared, compared=compared, median_m=median_m, p90_m=p90_m, better=better
+        declared=declared,
+        compared=compared,
+        median_m={datum: float(np.median(x)) for datum, x in distances.items()},
+        p90_m=p90_m,
+        far_share={datum: float(far.mean()) for datum, far in is_far.items()},
+        better=min(rivals, key=lambda datum: (p90_m[datum], datum), default=None),
     )
 
 
-def _sign_z(gain_m: FloatArray) -> float:
-    closer, farther = int((gain_m > 0).sum()), int((gain_m < 0).sum())
-    return float((closer - farther) / np.sqrt(max(closer + farther, 1)))
+def _mcnemar_z(before: BoolArray, after: BoolArray) -> float:
+    left, joined = int((before & ~after).sum()), int((after & ~before).sum())
+    return float((left - joined) / np.sqrt(max(left + joined, 1)))
 
 
 def describe_datum_fit(fit: DatumFit, *, file: str) -> Fault | None:
@@ -252,17 +266,18 @@ def describe_datum_fit(fit: DatumFit, *, file: str) -> Fault | None:
     """
     if fit.better is None:
         return None
-    figures = {
-        datum: f"median {fit.median_m[datum]:.0f} m, 90th percentile {fit.p90_m[datum]:.0f} m"
-        for datum in (fit.declared, fit.better)
-    }
+    declared, better = (
+        f"{fit.median_m[d]:.0f} m in the median and {fit.p90_m[d]:.0f} m at the 90th percentile"
+        f" ({fit.far_share[d]:.0%} far off)"
+        for d in (fit.declared, fit.better)
+    )
     return Fault(
         file=file,
         column="datum",
         value=fit.declared.value,
         what=(
-            f"{fit.compared:,} points lie {figures[fit.declared]} from the roads as "
-            f"{fit.declared.value}, but {figures[fit.better]} as {fit.better.value}"
+            f"{fit.compared:,} points lie {declared} from the roads as {fit.declared.value}, "
+            f"but {better} as {fit.better.value}"
         ),
         remedy=f"ask where the file comes from; if it is {fit.better.value}, declare it so",
     )
