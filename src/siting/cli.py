@@ -12,7 +12,7 @@ import sys
 import time
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Self
 
 import typer
 from rich.console import Console
@@ -54,7 +54,7 @@ class _StageReport:
         self._started_s = time.perf_counter()
         self._status = err.status("starting") if err.is_terminal else None
 
-    def __enter__(self) -> _StageReport:
+    def __enter__(self) -> Self:
         if self._status is not None:
             self._status.start()
         return self
@@ -157,7 +157,7 @@ def _show_version(*, wanted: bool) -> None:
 @app.callback()
 def _options(
     *,
-    version: Annotated[  # noqa: ARG001 - typer calls back before the command runs
+    version: Annotated[
         bool,
         typer.Option(
             "--version", callback=lambda value: _show_version(wanted=value), is_eager=True

@@ -55,6 +55,25 @@ class Engine(StrEnum):
     LAGRANGIAN = "lagrangian"
 
 
+class Stage(StrEnum):
+    """The stages of a run, as shown to who waits."""
+
+    READ_ROADS = "reading roads"
+    READ_TABLES = "reading vehicles, stations, districts"
+    BUILD_NETWORK = "building the network"
+    BUILD_DEMAND = "placing demand"
+    CANDIDATES = "finding candidate sites"
+    TRAVEL_TIMES = "computing travel times"
+    BUILD_INSTANCE = "building the instance"
+    BASELINES = "service today"
+    SOLVE = "solving"
+    WRITE = "writing"
+
+
+def ignore_stage(_stage: Stage) -> None:
+    """Take no note of the stages; the default of every ``on_stage``."""
+
+
 class SolveStatus(StrEnum):
     """How far a solve came; only ``optimal`` claims a proof within the gap asked for."""
 

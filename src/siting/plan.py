@@ -1,7 +1,6 @@
 """The plan: opened sites, service before and after, and what every brand pays.
 
-`SitingCase` is everything a study was turned into before solving; `SitingPlan` adds the answer.
-Both are frozen and hold plain tables, so a planner can look at any of it in a notebook.
+A plan is frozen and holds plain tables, so a planner can look at any of it in a notebook.
 """
 
 from __future__ import annotations
@@ -14,101 +13,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from siting.domain import FEN_PER_CNY, METRES_PER_KM, SECONDS_PER_MINUTE, FloatArray, SolveStatus
+from siting.domain import FEN_PER_CNY, SECONDS_PER_MINUTE, FloatArray, SolveStatus
 from siting.instance import CLOSED, Decision, Evaluation, SitingInstance
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    import geopandas as gpd
-
-    from siting.errors import Fault
-    from siting.inputs.roads import RoadTable
+    from siting.case import SitingCase
     from siting.optimise.solve import SolveResult
-    from siting.study import Study
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class SitingCase:
-    """A study with its inputs read, its travel times known, and its instance built.
-
-    Attributes
-    ----------
-    study
-        What was asked.
-    roads
-        The roads, WGS-84.
-    districts
-        Polygons with ``district_id``, ``name``, ``name_zh``; None where the study has none.
-    zones
-        Polygons with ``zone_id`` that demand came in; None where it came as points.
-    demand
-        Points aligned to ``instance.demand_ids``: ``demand_id``, ``zone_id``, ``district_id``.
-    candidates
-        Points aligned to ``instance.site_ids``.
-    excluded_candidates
-        ``site_id`` and ``reason`` of every candidate left out.
-    stations
-        Points aligned to ``instance.station_ids``.
-    unreachable
-        Points of demand that no site or station serves: ``demand_id``, ``reason``,
-        ``kwh_per_day``.
-    instance
-        What the solver sees, with accounts as the study asks.
-    instance_today
-        The same with separate accounts: what drivers can use today.
-    notices
-        Everything worth a warning on the way.
-    input_sha256
-        Hash of every input file by its name relative to the study.
-    """
-
-    study: Study
-    roads: RoadTable
-    districts: gpd.GeoDataFrame | None
-    zones: gpd.GeoDataFrame | None
-    demand: gpd.GeoDataFrame
-    candidates: gpd.GeoDataFrame
-    excluded_candidates: pd.DataFrame
-    stations: gpd.GeoDataFrame
-    unreachable: gpd.GeoDataFrame
-    instance: SitingInstance
-    instance_today: SitingInstance
-    notices: tuple[Fault, ...]
-    input_sha256: dict[str, str]
-
-    @property
-    def illustrative(self) -> bool:
-        """Whether anything shown comes from made data."""
-        inputs = self.study.inputs
-        return (
-            self.study.illustrative_note is not None
-            or inputs.vehicles.illustrative
-            or any(stations.illustrative for stations in inputs.stations)
-        )
-
-    def summary_lines(self) -> list[str]:
-        """Return what a planner reads before believing anything, one fact a line."""
-        instance = self.instance
-        wanted = instance.demand_kwh_per_day.sum(axis=0)
-        lost_kwh = float(self.unreachable["kwh_per_day"].sum())
-        lines = [
-            f"study       {self.study.name}: {self.study.title.en}",
-            f"roads       {self.roads.length_m.size:,} segments, "
-            f"{self.roads.length_m.sum() / METRES_PER_KM:,.0f} km",
-            f"demand      {instance.n_demand:,} points, {wanted.sum():,.0f} kWh a day: "
-            + ", ".join(f"{b} {kwh:,.0f}" for b, kwh in zip(instance.brands, wanted, strict=True)),
-            f"stations    {instance.n_station:,} stand today, "
-            f"{instance.station_capacity_kwh_per_day.sum():,.0f} kWh a day at the promised wait",
-            f"candidates  {instance.n_site:,} kept, {len(self.excluded_candidates):,} left out"
-            + _counts(self.excluded_candidates["reason"]),
-            f"reach       {instance.n_pair:,} pairs within {self.study.access.cutoff_minutes:g} min",
-            f"unreachable {len(self.unreachable):,} points, {lost_kwh:,.0f} kWh a day"
-            + _counts(self.unreachable["reason"]),
-        ]
-        if self.study.illustrative_note is not None:
-            lines.append(f"made data   {self.study.illustrative_note.en}")
-        return lines + [f"notice      {notice}" for notice in self.notices]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -190,8 +102,10 @@ class SitingPlan:
         evaluation, wanted = self.joint.evaluation, self.case.instance.demand_kwh_per_day.sum()
         budget_cny = self.case.instance.requirements.budget_cny
         lines = [
-            f"plan       {len(self.sites)} sites for {evaluation.cost_cny / 1e6:,.2f} of "
-            f"{budget_cny / 1e6:,.2f} million CNY",
+            (
+                f"plan       {len(self.sites)} sites for {evaluation.cost_cny / 1e6:,.2f} of "
+                f"{budget_cny / 1e6:,.2f} million CNY"
+            ),
             "served     "
             + " → ".join(
                 f"{state.evaluation.served_kwh_per_day.sum() / wanted:.1%} {words}"
@@ -316,11 +230,6 @@ def _service_table(
         table[f"{name}_kwh_per_day"] = kwh
         table[f"{name}_share"] = np.divide(kwh, wanted, out=np.zeros_like(kwh), where=wanted > 0)
     return table
-
-
-def _counts(reasons: pd.Series[str]) -> str:
-    counts = reasons.value_counts().sort_index()
-    return "".join(f"; {n:,} {reason}" for reason, n in counts.items())
 
 
 def _mean_drive_min(instance: SitingInstance, decision: Decision) -> FloatArray:

@@ -1,0 +1,489 @@
+"""The case: a study with its inputs read, its travel times known and its instance built.
+
+`build_case` runs the stages between reading and solving; each of them is a function of its own.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from itertools import chain
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from scipy.spatial import cKDTree
+
+from siting.demand import build_demand
+from siting.domain import (
+    METRES_PER_KM,
+    SECONDS_PER_MINUTE,
+    Accounts,
+    BoolArray,
+    FloatArray,
+    IntArray,
+    LongArray,
+    Stage,
+    ignore_stage,
+)
+from siting.errors import Fault, StudyError
+from siting.inputs.candidates import read_candidates
+from siting.inputs.districts import find_districts
+from siting.inputs.stations import STANDING, empty_stations, usable_by_brand
+from siting.instance import NO_GROUP, Requirements, SitingInstance
+from siting.network.road_network import build_road_network
+from siting.network.snapping import Snapped, SnapProblem, snap_to_roads
+from siting.network.travel_time import compute_travel_times
+from siting.service import build_promise, compute_capacities_kwh_per_day, compute_session_power_kw
+from siting.study import WorthShape, total_budget_cny
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+
+    import geopandas as gpd
+
+    from siting.demand import Demand
+    from siting.inputs.districts import DistrictTable
+    from siting.inputs.roads import RoadTable
+    from siting.inputs.stations import StationTable
+    from siting.inputs.vehicles import VehicleTable
+    from siting.network.road_network import RoadNetwork
+    from siting.network.travel_time import TravelTimes
+    from siting.study import Access, Study
+
+NO_LIMIT_ON_SITES = np.iinfo(np.int32).max
+UNREACHABLE_REASONS = {
+    SnapProblem.NONE: "nothing within the cutoff",
+    SnapProblem.OFF_NETWORK: "no road near",
+    SnapProblem.OTHER_COMPONENT: "on roads cut off from the network",
+    SnapProblem.ONE_WAY_TRAP: "on a one-way trap",
+}
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class StudyInputs:
+    """What a study's files hold, validated and in WGS-84; nothing is derived yet."""
+
+    study: Study
+    roads: RoadTable
+    vehicles: VehicleTable
+    stations: tuple[StationTable, ...]
+    districts: DistrictTable | None
+    input_sha256: dict[str, str]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class SitingCase:
+    """A study with its inputs read, its travel times known, and its instance built.
+
+    Attributes
+    ----------
+    study
+        What was asked.
+    roads
+        The roads, WGS-84.
+    districts
+        Polygons with ``district_id``, ``name``, ``name_zh``; None where the study has none.
+    zones
+        Polygons with ``zone_id`` that demand came in; None where it came as points.
+    demand
+        Points aligned to ``instance.demand_ids``: ``demand_id``, ``zone_id``, ``district_id``.
+    candidates
+        Points aligned to ``instance.site_ids``.
+    excluded_candidates
+        ``site_id`` and ``reason`` of every candidate left out.
+    stations
+        Points aligned to ``instance.station_ids``.
+    unreachable
+        Points of demand that no site or station serves: ``demand_id``, ``reason``,
+        ``kwh_per_day``.
+    instance
+        What the solver sees, with accounts as the study asks.
+    instance_today
+        The same with separate accounts: what drivers can use today.
+    notices
+        Everything worth a warning on the way.
+    input_sha256
+        Hash of every input file by its name relative to the study.
+    """
+
+    study: Study
+    roads: RoadTable
+    districts: gpd.GeoDataFrame | None
+    zones: gpd.GeoDataFrame | None
+    demand: gpd.GeoDataFrame
+    candidates: gpd.GeoDataFrame
+    excluded_candidates: pd.DataFrame
+    stations: gpd.GeoDataFrame
+    unreachable: gpd.GeoDataFrame
+    instance: SitingInstance
+    instance_today: SitingInstance
+    notices: tuple[Fault, ...]
+    input_sha256: dict[str, str]
+
+    @property
+    def illustrative(self) -> bool:
+        """Whether anything shown comes from made data."""
+        inputs = self.study.inputs
+        return (
+            self.study.illustrative_note is not None
+            or inputs.vehicles.illustrative
+            or any(stations.illustrative for stations in inputs.stations)
+        )
+
+    def summary_lines(self) -> list[str]:
+        """Return what a planner reads before believing anything, one fact a line."""
+        instance = self.instance
+        wanted = instance.demand_kwh_per_day.sum(axis=0)
+        lost_kwh = float(self.unreachable["kwh_per_day"].sum())
+        lines = [
+            f"study       {self.study.name}: {self.study.title.en}",
+            (
+                f"roads       {self.roads.length_m.size:,} segments, "
+                f"{self.roads.length_m.sum() / METRES_PER_KM:,.0f} km"
+            ),
+            f"demand      {instance.n_demand:,} points, {wanted.sum():,.0f} kWh a day: "
+            + ", ".join(f"{b} {kwh:,.0f}" for b, kwh in zip(instance.brands, wanted, strict=True)),
+            (
+                f"stations    {instance.n_station:,} stand today, "
+                f"{instance.station_capacity_kwh_per_day.sum():,.0f} kWh a day at the promised wait"
+            ),
+            f"candidates  {instance.n_site:,} kept, {len(self.excluded_candidates):,} left out"
+            + _counts(self.excluded_candidates["reason"]),
+            f"reach       {instance.n_pair:,} pairs, {self.study.access.cutoff_minutes:g} min at most",
+            f"unreachable {len(self.unreachable):,} points, {lost_kwh:,.0f} kWh a day"
+            + _counts(self.unreachable["reason"]),
+        ]
+        if self.study.illustrative_note is not None:
+            lines.append(f"made data   {self.study.illustrative_note.en}")
+        return lines + [f"notice      {notice}" for notice in self.notices]
+
+
+def build_case(
+    inputs: StudyInputs, *, on_stage: Callable[[Stage], None] = ignore_stage
+) -> SitingCase:
+    """Turn a study's inputs into a case: network, demand, candidates, travel times, instance.
+
+    Raises
+    ------
+    StudyError
+        If the study names sites, districts or groups that do not exist.
+    InputError
+        If no candidate can be found.
+    """
+    study = inputs.study
+    brands = [brand.id for brand in study.brands]
+    on_stage(Stage.BUILD_NETWORK)
+    network = build_road_network(
+        inputs.roads, congestion_factor=study.inputs.roads.congestion_factor
+    )
+    on_stage(Stage.BUILD_DEMAND)
+    demand = build_demand(
+        inputs.vehicles,
+        brands=brands,
+        energy=study.energy,
+        roads=inputs.roads,
+        districts=inputs.districts,
+    )
+    on_stage(Stage.CANDIDATES)
+    candidates = read_candidates(study.inputs.candidates, roads=inputs.roads, demand=demand)
+    stations, station_notices = combine_stations(inputs.stations)
+    on_stage(Stage.TRAVEL_TIMES)
+    times, demand_snap, snap_notices = _measure_access(
+        study,
+        network,
+        {"demand": demand.frame, "sites": candidates.frame, "stations": stations},
+    )
+    on_stage(Stage.BUILD_INSTANCE)
+    instance = build_instance(
+        study,
+        demand=demand,
+        candidates=candidates.frame,
+        stations=stations,
+        times=times,
+        districts=inputs.districts,
+    )
+    today = instance.replace(usable=_usable(study, instance, stations, Accounts.SEPARATE))
+    return SitingCase(
+        study=study,
+        roads=inputs.roads,
+        districts=None if inputs.districts is None else inputs.districts.frame,
+        zones=demand.zones,
+        demand=demand.frame,
+        candidates=candidates.frame,
+        excluded_candidates=candidates.excluded,
+        stations=stations,
+        unreachable=_find_unreachable(demand, demand_snap, instance),
+        instance=instance,
+        instance_today=today,
+        notices=(
+            *inputs.vehicles.notices,
+            *chain.from_iterable(table.notices for table in inputs.stations),
+            *station_notices,
+            *demand.notices,
+            *candidates.notices,
+            *snap_notices,
+        ),
+        input_sha256=inputs.input_sha256,
+    )
+
+
+def build_instance(
+    study: Study,
+    *,
+    demand: Demand,
+    candidates: gpd.GeoDataFrame,
+    stations: gpd.GeoDataFrame,
+    times: TravelTimes,
+    districts: DistrictTable | None,
+) -> SitingInstance:
+    """Build what the solver sees from the study and the tables.
+
+    Parameters
+    ----------
+    study
+        Tiers, costs, promise, requirements.
+    demand, candidates, stations, districts
+        The tables, WGS-84.
+    times
+        Travel times from demand to sites and stations (sites first).
+
+    Raises
+    ------
+    StudyError
+        If the study names sites, districts or groups that do not exist.
+    """
+    district_ids = () if districts is None else districts.ids
+    where = candidates.geometry
+    site_district = find_districts(where.x.to_numpy(), where.y.to_numpy(), districts)
+    district_index = {name: index for index, name in enumerate(district_ids)}
+    promise = build_promise(study.service)
+    session_power = {
+        "usable_power_kw": np.array([brand.usable_power_kw for brand in study.brands]),
+        "demand_kwh_per_day": demand.kwh_per_day.sum(axis=0),
+    }
+    connectors = np.array([tier.connectors for tier in study.tiers], dtype=np.float64)
+    tier_kw = np.array([tier.power_kw for tier in study.tiers])
+    tier_capacity = compute_capacities_kwh_per_day(
+        connectors=connectors,
+        power_kw=np.array([compute_session_power_kw(kw, **session_power) for kw in tier_kw]),
+        promise=promise,
+    )
+    station_kw = stations["power_kw"].to_numpy(dtype=np.float64)
+    station_capacity = compute_capacities_kwh_per_day(
+        connectors=stations["connectors"].to_numpy(dtype=np.float64),
+        power_kw=np.array([compute_session_power_kw(kw, **session_power) for kw in station_kw]),
+        promise=promise,
+    ) * stations["available_share"].to_numpy(dtype=np.float64)
+    cost = np.array([tier.cost_cny for tier in study.tiers]) + study.site_cost_cny
+    n_site = len(candidates)
+    cover_worth = compute_worth(times.time_s, study.access)
+    kept, start = _drop_worthless(times.start, cover_worth)
+    instance = SitingInstance(
+        brands=tuple(brand.id for brand in study.brands),
+        demand_ids=tuple(demand.frame["demand_id"]),
+        demand_kwh_per_day=demand.kwh_per_day,
+        demand_district=demand.frame["district_id"].map(district_index).fillna(-1),
+        site_ids=tuple(candidates["site_id"]),
+        site_district=site_district,
+        station_ids=tuple(stations["station_id"]),
+        district_ids=district_ids,
+        tiers=tuple(tier.id for tier in study.tiers),
+        tier_cost_cny=np.tile(cost, (n_site, 1)),
+        tier_power_kw=np.tile(connectors * tier_kw, (n_site, 1)),
+        tier_capacity_kwh_per_day=np.tile(tier_capacity, (n_site, 1)),
+        tier_allowed=connectors <= candidates["connectors_max"].to_numpy(dtype=np.float64)[:, None],
+        station_capacity_kwh_per_day=station_capacity,
+        usable=np.ones((n_site + len(stations), len(study.brands)), dtype=bool),
+        cover_start=start,
+        cover_supply=times.site[kept],
+        cover_time_s=times.time_s[kept],
+        cover_worth=cover_worth[kept],
+        requirements=_build_requirements(study, candidates, district_ids),
+    )
+    return instance.replace(usable=_usable(study, instance, stations, study.accounts))
+
+
+def compute_worth(time_s: Any, access: Access) -> FloatArray:  # noqa: ANN401 - any float array
+    """Return the worth of service a_ij in [0, 1] at each travel time (s)."""
+    time_min = np.asarray(time_s, dtype=np.float64) / SECONDS_PER_MINUTE
+    if access.worth is WorthShape.LINEAR:
+        return np.clip(1.0 - time_min / access.cutoff_minutes, 0.0, 1.0)
+    if access.worth is WorthShape.STEPS:
+        within = np.array([step.within_minutes for step in access.steps])
+        worth = np.array([*(step.worth for step in access.steps), 0.0])
+        return np.asarray(worth[np.searchsorted(within, time_min, side="left")])
+    return np.ones_like(time_min)
+
+
+def _counts(reasons: pd.Series[str]) -> str:
+    counts = reasons.value_counts().sort_index()
+    return "".join(f"; {n:,} {reason}" for reason, n in counts.items())
+
+
+def combine_stations(
+    tables: Sequence[StationTable],
+) -> tuple[gpd.GeoDataFrame, tuple[Fault, ...]]:
+    """Put the station tables one below the other and keep what stands today.
+
+    Returns
+    -------
+    tuple
+        The stations that stand (operational, or of unknown status), and a notice of the others.
+        Ids that stand in more than one table get the table's number before them.
+    """
+    if not tables:
+        return empty_stations(), ()
+    frames = [table.frame for table in tables]
+    every = pd.concat(frames, ignore_index=True)
+    twice = every["station_id"].duplicated(keep=False)
+    number = np.repeat(np.arange(1, len(frames) + 1), [len(frame) for frame in frames])
+    every.loc[twice, "station_id"] = [
+        f"{n}:{name}" for n, name in zip(number[twice], every.loc[twice, "station_id"], strict=True)
+    ]
+    stands = every["status"].isin(STANDING)
+    left_out = int((~stands).sum())
+    notice = Fault(
+        what=f"{left_out:,} stations are planned or closed and were left out",
+        remedy="nothing, if that is so",
+    )
+    return every[stands].reset_index(drop=True), (notice,) if left_out else ()
+
+
+def _measure_access(
+    study: Study, network: RoadNetwork, points: Mapping[str, gpd.GeoDataFrame]
+) -> tuple[TravelTimes, Snapped, tuple[Fault, ...]]:
+    """Snap everything to the roads and compute the travel times, sites before stations."""
+    snapped = {
+        what: snap_to_roads(
+            network,
+            frame.geometry.x.to_numpy(),
+            frame.geometry.y.to_numpy(),
+            max_distance_m=study.access.max_snap_m,
+        )
+        for what, frame in points.items()
+    }
+    times = compute_travel_times(
+        network,
+        snapped["demand"],
+        _join_snapped(snapped["sites"], snapped["stations"]),
+        cutoff_s=study.access.cutoff_minutes * SECONDS_PER_MINUTE,
+        direction=study.access.direction,
+    )
+    notices = tuple(
+        Fault(
+            what=f"{int((~snap.on_network).sum()):,} of {snap.n_point:,} {what} lie farther than "
+            f"{study.access.max_snap_m:g} m from every road and reach nothing",
+            remedy="check their coordinates and datum, or that the roads cover the area",
+        )
+        for what, snap in snapped.items()
+        if not snap.on_network.all()
+    )
+    return times, snapped["demand"], notices
+
+
+def _join_snapped(*parts: Snapped) -> Snapped:
+    return Snapped(
+        **{
+            field.name: np.concatenate([getattr(part, field.name) for part in parts])
+            for field in fields(Snapped)
+        }
+    )
+
+
+def _find_unreachable(
+    demand: Demand, snapped: Snapped, instance: SitingInstance
+) -> gpd.GeoDataFrame:
+    """Return the demand points that nothing can serve, each with its reason."""
+    total = instance.demand_kwh_per_day.sum(axis=1)
+    lost = np.flatnonzero((np.diff(instance.cover_start) == 0) & (total > 0))
+    found = demand.frame.iloc[lost][["demand_id", "geometry"]].reset_index(drop=True)
+    found["reason"] = [UNREACHABLE_REASONS[SnapProblem(p)] for p in snapped.problem[lost]]
+    found["kwh_per_day"] = total[lost]
+    return found
+
+
+def _drop_worthless(start: LongArray, worth: FloatArray) -> tuple[BoolArray, LongArray]:
+    """Return which pairs have a worth, and where each demand point's pairs then begin."""
+    kept = worth > 0
+    before = np.concatenate([[0], np.cumsum(kept)])
+    return kept, before[start]
+
+
+def _usable(
+    study: Study, instance: SitingInstance, stations: gpd.GeoDataFrame, accounts: Accounts
+) -> BoolArray:
+    """(n_supply, n_brand) A_bj: new sites are everybody's, stations as their data says."""
+    brands = [brand.id for brand in study.brands]
+    new = np.ones((instance.n_site, len(brands)), dtype=bool)
+    return np.vstack([new, usable_by_brand(stations, brands, accounts)])
+
+
+def _build_requirements(
+    study: Study,
+    candidates: gpd.GeoDataFrame,
+    districts: tuple[str, ...],
+) -> Requirements:
+    """Turn the study's requirements into arrays; names that do not exist are faults."""
+    asked = study.requirements
+    site_ids = set(candidates["site_id"])
+    groups = sorted(set(candidates["grid_group"]) - {""})
+    faults = [
+        *_unknown(asked.required, site_ids, "requirements.required", "candidate site"),
+        *_unknown(asked.forbidden, site_ids, "requirements.forbidden", "candidate site"),
+        *_unknown(asked.grid_group_limit_kw, groups, "requirements.grid_group_limit_kw", "group"),
+        *_unknown(
+            asked.district_min_sites, districts, "requirements.district_min_sites", "district"
+        ),
+        *_unknown(
+            asked.district_max_sites, districts, "requirements.district_max_sites", "district"
+        ),
+    ]
+    if faults:
+        raise StudyError(faults)
+    limited = [group for group in groups if group in asked.grid_group_limit_kw]
+    group_index = {group: index for index, group in enumerate(limited)}
+    quotas = bool(asked.district_min_sites or asked.district_max_sites)
+    return Requirements(
+        budget_cny=total_budget_cny(study),
+        floor_by_brand=np.array([brand.floor for brand in study.brands]),
+        required=candidates["site_id"].isin(asked.required),
+        forbidden=candidates["site_id"].isin(asked.forbidden),
+        min_sites=asked.min_sites,
+        max_sites=asked.max_sites,
+        site_grid_limit_kw=candidates["grid_limit_kw"],
+        grid_group=candidates["grid_group"].map(group_index).fillna(NO_GROUP),
+        grid_group_limit_kw=np.array([asked.grid_group_limit_kw[group] for group in limited]),
+        spacing_pairs=_spacing_pairs(candidates, asked.min_spacing_m),
+        district_min_sites=np.array(
+            [asked.district_min_sites.get(d, 0) for d in districts if quotas], dtype=np.int32
+        ),
+        district_max_sites=np.array(
+            [asked.district_max_sites.get(d, NO_LIMIT_ON_SITES) for d in districts if quotas],
+            dtype=np.int32,
+        ),
+    )
+
+
+def _unknown(named: Iterable[str], known: Collection[str], column: str, what: str) -> list[Fault]:
+    return [
+        Fault(
+            file="study",
+            column=column,
+            value=name,
+            what=f"no {what} has this name",
+            remedy=f"name one of the {len(known)} that exist; `siting check` lists them",
+        )
+        for name in named
+        if name not in known
+    ]
+
+
+def _spacing_pairs(candidates: gpd.GeoDataFrame, min_spacing_m: float) -> IntArray:
+    """(n_pair, 2) sites closer than the spacing, measured in a projected CRS."""
+    if min_spacing_m <= 0 or len(candidates) < 2:  # noqa: PLR2004 - a pair takes two
+        return np.empty((0, 2), dtype=np.int32)
+    projected = candidates.geometry.to_crs(candidates.estimate_utm_crs())
+    tree = cKDTree(np.column_stack([projected.x, projected.y]))
+    pairs = tree.query_pairs(np.nextafter(min_spacing_m, 0.0), output_type="ndarray")
+    pairs.sort(axis=1)
+    return np.asarray(pairs[np.lexsort((pairs[:, 1], pairs[:, 0]))], dtype=np.int32)

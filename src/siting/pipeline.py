@@ -1,0 +1,200 @@
+"""The stages, composed: from a study file to a plan and its outputs.
+
+Every stage is a function of plain typed values, so a notebook can stop after any of them::
+
+    study = read_study(Path("data/wuhan/study.yaml"))
+    inputs = read_inputs(study)
+    case = build_case(inputs)
+    plan = solve_case(case)
+    write_outputs(plan, Path("outputs/wuhan"))
+"""
+
+from __future__ import annotations
+
+import hashlib
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
+
+from siting.case import SitingCase, StudyInputs, build_case
+from siting.domain import Stage, ignore_stage
+from siting.errors import Fault, InputError, OutputError
+from siting.inputs.districts import read_districts
+from siting.inputs.stations import read_stations
+from siting.inputs.vehicles import read_vehicles
+from siting.instance import evaluate
+from siting.network.road_network import load_roads
+from siting.optimise.solve import SolveOptions, solve, solve_baseline
+from siting.outputs.files import MANIFEST_NAME, is_replaceable, write_folder
+from siting.outputs.manifest import build_manifest, render_manifest
+from siting.outputs.map import render_map
+from siting.outputs.site_list import render_sites_csv, render_sites_geojson
+from siting.plan import ServiceState, SitingPlan
+from siting.study import Study, read_study
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from siting.instance import SitingInstance
+    from siting.optimise.solve import Progress
+
+P = ParamSpec("P")
+T = TypeVar("T")
+HASH_CHUNK_BYTES = 1 << 20
+
+__all__ = [
+    "build_case",
+    "embedded_study_path",
+    "read_inputs",
+    "read_study",
+    "run",
+    "solve_case",
+    "write_outputs",
+]
+
+
+def embedded_study_path() -> Path:
+    """Return the study file of the embedded city, inside the package or in a checkout."""
+    inside = Path(str(resources.files("siting"))) / "data" / "wuhan" / "study.yaml"
+    checkout = Path(__file__).parents[2] / "data" / "wuhan" / "study.yaml"
+    return inside if inside.is_file() else checkout
+
+
+def read_inputs(study: Study, *, on_stage: Callable[[Stage], None] = ignore_stage) -> StudyInputs:
+    """Read and validate every file of a study; all faults of all files at once.
+
+    Raises
+    ------
+    InputError
+        With the faults of every file that cannot be read or breaks its contract.
+    """
+    brands = [brand.id for brand in study.brands]
+    files = study.inputs
+    faults: list[Fault] = []
+    on_stage(Stage.READ_ROADS)
+    roads = _collect(faults, load_roads, files.roads)
+    on_stage(Stage.READ_TABLES)
+    vehicles = _collect(faults, read_vehicles, files.vehicles, brands)
+    stations = [_collect(faults, read_stations, spec) for spec in files.stations]
+    districts = files.districts and _collect(faults, read_districts, files.districts)
+    if faults or roads is None or vehicles is None:
+        raise InputError(faults)
+    return StudyInputs(
+        study=study,
+        roads=roads,
+        vehicles=vehicles,
+        stations=tuple(table for table in stations if table is not None),
+        districts=districts,
+        input_sha256=_hash_inputs(study),
+    )
+
+
+def _collect(
+    faults: list[Fault], read: Callable[P, T], *args: P.args, **kwargs: P.kwargs
+) -> T | None:
+    """Return what the reader returns; on a fault, note it and go on to the next file."""
+    try:
+        return read(*args, **kwargs)
+    except InputError as error:
+        faults.extend(error.faults)
+        return None
+
+
+def solve_case(
+    case: SitingCase,
+    *,
+    on_stage: Callable[[Stage], None] = ignore_stage,
+    on_progress: Callable[[Progress], None] | None = None,
+) -> SitingPlan:
+    """Solve a case: service today, with unified accounts, and with the best plan found.
+
+    Raises
+    ------
+    InfeasibleError
+        If the study's requirements conflict; the faults name them.
+    SolveError
+        If no plan was found within the limits.
+    """
+    on_stage(Stage.BASELINES)
+    today = _serve(case.instance_today)
+    unified = _serve(case.instance)
+    on_stage(Stage.SOLVE)
+    asked = case.study.solve
+    result = solve(
+        case.instance,
+        options=SolveOptions(
+            gap=asked.gap, time_limit_s=asked.time_limit_s, seed=asked.seed, engine=asked.engine
+        ),
+        progress=on_progress,
+    )
+    joint = ServiceState(
+        decision=result.decision, evaluation=evaluate(case.instance, result.decision)
+    )
+    return SitingPlan(case=case, today=today, unified=unified, joint=joint, solve=result)
+
+
+def write_outputs(plan: SitingPlan, folder: Path) -> None:
+    """Write the site list, the map and the manifest of a plan into a folder, whole or not at all.
+
+    Raises
+    ------
+    OutputError
+        If the folder cannot be written or holds other files.
+    """
+    files = {
+        "sites.csv": render_sites_csv(plan),
+        "sites.geojson": render_sites_geojson(plan),
+        "map.html": render_map(plan).encode(),
+    }
+    manifest = render_manifest(build_manifest(plan, files=files))
+    write_folder(folder, {**files, MANIFEST_NAME: manifest})
+
+
+def run(study_path: Path, folder: Path) -> SitingPlan:
+    """Run a whole study: read, build, solve, write."""
+    refuse_foreign_folder(folder)
+    plan = solve_case(build_case(read_inputs(read_study(study_path))))
+    write_outputs(plan, folder)
+    return plan
+
+
+def refuse_foreign_folder(folder: Path) -> None:
+    """Refuse an output folder that holds other files, before hours of work and not after.
+
+    Raises
+    ------
+    OutputError
+        If the folder exists and siting did not write what is in it.
+    """
+    if folder.exists() and not is_replaceable(folder):
+        raise OutputError(
+            [
+                Fault(
+                    file=str(folder),
+                    what="the output folder holds other files",
+                    remedy="name an empty or new folder with -o",
+                )
+            ]
+        )
+
+
+def _serve(instance: SitingInstance) -> ServiceState:
+    """Return the best service of the existing stations alone."""
+    decision = solve_baseline(instance)
+    return ServiceState(decision=decision, evaluation=evaluate(instance, decision))
+
+
+def _hash_inputs(study: Study) -> dict[str, str]:
+    """Return the SHA-256 of every input file by its name."""
+    files = study.inputs
+    specs = [files.roads, files.vehicles, *files.stations, files.candidates, files.districts]
+    paths = sorted({spec.path for spec in specs if spec is not None and spec.path is not None})
+    return {path.name: _hash_file(path) for path in paths}
+
+
+def _hash_file(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as stream:
+        while chunk := stream.read(HASH_CHUNK_BYTES):
+            digest.update(chunk)
+    return digest.hexdigest()
