@@ -78,26 +78,44 @@ class Vehicles(_Model):
     datum: Datum = Datum.WGS84
     """Datum of the coordinates."""
     id_column: str | None = None
-    """Column with the ids; `demand_id`, `zone_id` or `h3_cell` is looked for if this is not set."""
+    """Column with the ids; zone_id, demand_id, h3_cell, adcode or id is taken if it is not set."""
+    zones_path: Path | None = None
+    """Polygons that the table's ids are joined to, for `zones` without polygons of their own."""
+    zones_id_column: str | None = None
+    """Column of the polygons' ids; zone_id, adcode or id is taken if it is not set."""
+    point_spacing_m: Annotated[float, Field(ge=50, le=20_000, allow_inf_nan=False)] = 800.0
+    """A zone's demand stands at about one point on its roads per square of this side (m)."""
     illustrative: bool = False
     """True for made figures; the map, the tables and the report then say so."""
     source: str | None = None
     """Where the figures come from, as shown on the map."""
 
 
+class StationFormat(StrEnum):
+    """How stations come."""
+
+    AUTO = "auto"
+    TABLE = "table"
+    OCPI = "ocpi"
+    OPENCHARGEMAP = "openchargemap"
+    OSM = "osm"
+    AFDC = "afdc"
+    TCEC102 = "tcec102"
+
+
 class Stations(_Model):
     """The stations that stand today."""
 
     path: Path
-    """CSV or GeoJSON; see docs/inputs.md for the columns and the other formats."""
-    format: str = "auto"
-    """Format of the file; `auto` goes by the file's name."""
+    """A table (CSV, GeoJSON, GeoPackage, GeoParquet) or a feed; see docs/stations.md."""
+    format: StationFormat = StationFormat.AUTO
+    """Format of the file; `auto` goes by its name and by the fields that one format alone has."""
     datum: Datum = Datum.WGS84
-    """Datum of the coordinates; Chinese exports are often GCJ-02."""
+    """Datum of the coordinates; Chinese exports are often GCJ-02, and T/CEC 102 always is."""
     columns: dict[str, str] = Field(default_factory=dict)
-    """Renames: siting's column name to the file's, such as `connectors: charge_count`."""
+    """Renames in a table: siting's column to the file's, such as `connectors: charge_count`."""
     defaults: dict[str, str | float] = Field(default_factory=dict)
-    """Values for columns that the file lacks, such as `power_kw: 60`."""
+    """Values where the file has none, such as `power_kw: 60`."""
     illustrative: bool = False
     """True for made stations; the map, the tables and the report then say so."""
     source: str | None = None
@@ -110,13 +128,15 @@ class CandidateSource(StrEnum):
     FILE = "file"
     OSM = "osm"
     NETWORK = "network"
+    ZONES = "zones"
 
 
 class Candidates(_Model):
     """The candidate sites."""
 
     source: CandidateSource
-    """`file`, `osm` (features of a .osm file) or `network` (generated on roads near demand)."""
+    """`file`, `osm` (features of a .osm or .osm.pbf file), `network` (generated on roads near
+    demand) or `zones` (the centres of the vehicle zones)."""
     path: Path | None = None
     """The file, for `file` and `osm`."""
     datum: Datum = Datum.WGS84
@@ -126,9 +146,13 @@ class Candidates(_Model):
     kinds: list[str] = Field(default_factory=list)
     """Kinds to keep, such as `parking` or `fuel`; empty keeps all."""
     count: Annotated[int, Field(ge=1, le=100_000)] | None = None
-    """How many to generate (`network`), or to keep at most (other sources, spread evenly)."""
+    """How many to generate (`network`), or to keep at most (other sources); near demand first."""
     min_spacing_m: NonNegative = 0.0
     """Candidates closer than this to one already taken are left out, and counted."""
+    exclusions: Path | None = None
+    """GeoJSON or GeoPackage of polygons where no site may be, such as water or reserves."""
+    illustrative: bool = False
+    """True for made candidates; generated ones are always shown as such."""
 
 
 class RoadFormat(StrEnum):
