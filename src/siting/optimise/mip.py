@@ -1,0 +1,280 @@
+"""A mixed-integer linear model as plain arrays, and its solution by HiGHS or SCIP.
+
+The models of the classic family are built in one go from arrays, without an object for each
+variable, and are always minimised. HiGHS is called through its own interface, which keeps the
+incumbent at every limit and stops when it is told to; SCIP, the second opinion, comes with
+OR-Tools.
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import highspy
+import numpy as np
+import scipy.sparse as sp
+from ortools.linear_solver.python import model_builder
+
+from siting.domain import BoolArray, Engine, FloatArray, SolveStatus
+from siting.optimise.limits import compute_gap
+
+if TYPE_CHECKING:
+    from siting.optimise.limits import Watch
+
+POLL_S = 0.05
+# What one node of a solver's tree costs in passes over the matrix: it turns a work limit into a
+# limit of nodes, which both solvers keep deterministically.
+PASSES_PER_NODE = 100
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class MixedIntegerModel:
+    """Minimise ``cost · v + offset`` with ``row_lower ≤ matrix v ≤ row_upper`` and bounds on v.
+
+    Attributes
+    ----------
+    cost, lower, upper, integer
+        (n_variable,) objective coefficients, bounds, and which variables are integer.
+    matrix
+        (n_row, n_variable) coefficients.
+    row_lower, row_upper
+        (n_row,) sides of the rows; infinite where there is none.
+    offset
+        Constant of the objective.
+    """
+
+    cost: FloatArray
+    lower: FloatArray
+    upper: FloatArray
+    integer: BoolArray
+    matrix: sp.csr_array
+    row_lower: FloatArray
+    row_upper: FloatArray
+    offset: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class MipResult:
+    """What a solver made of a model.
+
+    Attributes
+    ----------
+    status
+        ``OPTIMAL`` only if the bound is within the gap asked for; ``NO_PLAN`` if it stopped
+        without a point.
+    objective, bound
+        Of the best point (infinite if there is none), and the proven lower bound.
+    values
+        (n_variable,) the best point; None if there is none.
+    """
+
+    status: SolveStatus
+    objective: float
+    bound: float
+    values: FloatArray | None
+
+
+def solve_mip(
+    model: MixedIntegerModel,
+    watch: Watch,
+    *,
+    engine: Engine = Engine.HIGHS,
+    start: FloatArray | None = None,
+) -> MipResult:
+    """Solve a model within what is left on the watch.
+
+    Parameters
+    ----------
+    model
+        What to minimise.
+    watch
+        Limits of gap, time and work, and whether Ctrl-C was pressed.
+    engine
+        ``HIGHS`` or ``SCIP``.
+    start
+        (n_variable,) a point to start from, or None.
+
+    Returns
+    -------
+    MipResult
+        With the best point at the limit, if there is one, and the bound proven by then.
+    """
+    if model.cost.size == 0:
+        return _solve_empty(model)
+    solve = _solve_scip if engine is Engine.SCIP else _solve_highs
+    solution = solve(model, watch, start)
+    watch.spend(model.matrix.nnz * PASSES_PER_NODE * max(1, solution.nodes))
+    if solution.infeasible:
+        return MipResult(
+            status=SolveStatus.INFEASIBLE, objective=math.inf, bound=math.inf, values=None
+        )
+    if solution.values is None:
+        return MipResult(
+            status=SolveStatus.NO_PLAN, objective=math.inf, bound=solution.bound, values=None
+        )
+    values = np.where(model.integer, np.round(solution.values), solution.values)
+    objective = float(model.cost @ values) + model.offset
+    bound = min(objective, solution.bound)
+    return MipResult(
+        status=SolveStatus.OPTIMAL
+        if compute_gap(objective, bound) <= watch.limits.gap
+        else SolveStatus.FEASIBLE,
+        objective=objective,
+        bound=bound,
+        values=values,
+    )
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Raw:
+    values: FloatArray | None
+    bound: float
+    nodes: int
+    infeasible: bool
+
+
+def _solve_empty(model: MixedIntegerModel) -> MipResult:
+    if (model.row_lower > 0).any() or (model.row_upper < 0).any():
+        return MipResult(
+            status=SolveStatus.INFEASIBLE, objective=math.inf, bound=math.inf, values=None
+        )
+    return MipResult(
+        status=SolveStatus.OPTIMAL,
+        objective=model.offset,
+        bound=model.offset,
+        values=np.empty(0),
+    )
+
+
+def _node_limit(model: MixedIntegerModel, watch: Watch) -> int | None:
+    if math.isinf(watch.remaining_work):
+        return None
+    return max(1, int(watch.remaining_work * 1e6 / (max(1, model.matrix.nnz) * PASSES_PER_NODE)))
+
+
+class _QuietHighs(highspy.Highs):
+    """HiGHS that keeps silent from the start: its banner is printed before `silent` can be set."""
+
+    def enableCallbacks(self) -> None:  # noqa: N802 - overrides highspy's name
+        self.silent()
+        super().enableCallbacks()  # type: ignore[no-untyped-call]
+
+
+def _solve_highs(model: MixedIntegerModel, watch: Watch, start: FloatArray | None) -> _Raw:
+    solver: Any = _QuietHighs()  # type: ignore[no-untyped-call]
+    options: dict[str, Any] = {
+        "threads": watch.limits.n_threads,
+        "random_seed": watch.limits.seed,
+        "mip_rel_gap": watch.limits.gap,
+        "mip_abs_gap": 0.0,
+    }
+    if math.isfinite(watch.remaining_s):
+        options["time_limit"] = watch.remaining_s
+    if (nodes := _node_limit(model, watch)) is not None:
+        options["mip_max_nodes"] = nodes
+    for name, value in options.items():
+        solver.setOptionValue(name, value)
+    solver.passModel(_highs_lp(model))
+    if start is not None:
+        point = highspy.HighsSolution()
+        point.col_value = list(start)
+        solver.setSolution(point)
+    solver.HandleUserInterrupt = True
+    solver.startSolve()
+    while not solver.wait(POLL_S)[0]:
+        if watch.interrupted:
+            solver.cancelSolve()
+    status, info = solver.getModelStatus(), solver.getInfo()
+    found = info.primal_solution_status == highspy.SolutionStatus.kSolutionStatusFeasible
+    is_mip = bool(model.integer.any())
+    return _Raw(
+        values=np.asarray(solver.getSolution().col_value, dtype=float) if found else None,
+        bound=float(info.mip_dual_bound if is_mip else info.objective_function_value)
+        if is_mip or status == highspy.HighsModelStatus.kOptimal
+        else -math.inf,
+        nodes=int(info.mip_node_count) if is_mip else 1,
+        # HiGHS reports an unbounded model as "unbounded or infeasible"; these have all bounds.
+        infeasible=status
+        in {
+            highspy.HighsModelStatus.kInfeasible,
+            highspy.HighsModelStatus.kUnboundedOrInfeasible,
+        },
+    )
+
+
+def _highs_lp(model: MixedIntegerModel) -> highspy.HighsLp:
+    lp = highspy.HighsLp()
+    lp.num_col_, lp.num_row_ = model.cost.size, model.row_lower.size
+    lp.col_cost_, lp.offset_ = model.cost, model.offset
+    lp.col_lower_, lp.col_upper_ = model.lower, model.upper
+    lp.row_lower_, lp.row_upper_ = model.row_lower, model.row_upper
+    lp.a_matrix_.format_ = highspy.MatrixFormat.kRowwise
+    lp.a_matrix_.start_ = model.matrix.indptr.astype(np.int32)
+    lp.a_matrix_.index_ = model.matrix.indices.astype(np.int32)
+    lp.a_matrix_.value_ = model.matrix.data
+    if model.integer.any():
+        lp.integrality_ = [
+            highspy.HighsVarType.kInteger if integer else highspy.HighsVarType.kContinuous
+            for integer in model.integer
+        ]
+    return lp
+
+
+def _solve_scip(model: MixedIntegerModel, watch: Watch, start: FloatArray | None) -> _Raw:
+    builder: Any = model_builder.Model()  # type: ignore[no-untyped-call]
+    helper: Any = builder.helper
+    helper.fill_model_from_sparse_data(
+        model.lower,
+        model.upper,
+        model.cost,
+        model.row_lower,
+        model.row_upper,
+        sp.csr_matrix(model.matrix),  # the helper knows the older of SciPy's two kinds only
+    )
+    helper.set_objective_offset(model.offset)
+    for variable in np.flatnonzero(model.integer):
+        helper.set_var_integrality(int(variable), True)  # noqa: FBT003 - the helper's signature
+    if start is not None:
+        for variable in np.flatnonzero(model.integer):
+            helper.add_hint(int(variable), float(start[variable]))
+    solver = model_builder.Solver("scip")
+    solver.set_solver_specific_parameters(_scip_parameters(model, watch))
+    if math.isfinite(watch.remaining_s):
+        solver.set_time_limit_in_seconds(watch.remaining_s)
+    status = _run_scip(solver, builder, watch)
+    found = status in {model_builder.SolveStatus.OPTIMAL, model_builder.SolveStatus.FEASIBLE}
+    return _Raw(
+        values=np.asarray(solver.values(builder.get_variables()), dtype=float) if found else None,
+        bound=float(solver.best_objective_bound) if found else -math.inf,
+        nodes=1,
+        infeasible=status == model_builder.SolveStatus.INFEASIBLE,
+    )
+
+
+def _scip_parameters(model: MixedIntegerModel, watch: Watch) -> str:
+    lines = [
+        f"limits/gap = {watch.limits.gap!r}",
+        f"randomization/randomseedshift = {watch.limits.seed}",
+        # SCIP would catch Ctrl-C and return as if all were well; the watch keeps it.
+        "misc/catchctrlc = FALSE",
+    ]
+    if (nodes := _node_limit(model, watch)) is not None:
+        lines.append(f"limits/totalnodes = {nodes}")
+    return "\n".join(lines)
+
+
+def _run_scip(
+    solver: model_builder.Solver, model: model_builder.Model, watch: Watch
+) -> model_builder.SolveStatus:
+    """Run SCIP beside the main thread, which keeps an ear on Ctrl-C."""
+    answer: list[model_builder.SolveStatus] = []
+    thread = threading.Thread(target=lambda: answer.append(solver.solve(model)), daemon=True)
+    thread.start()
+    while thread.is_alive():
+        thread.join(POLL_S)
+        if watch.interrupted:
+            solver.stop_search()  # type: ignore[no-untyped-call]
+    return answer[0] if answer else model_builder.SolveStatus.ABNORMAL
