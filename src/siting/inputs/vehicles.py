@@ -44,6 +44,8 @@ class VehicleTable:
         Ids of the brands, in the order of the columns.
     format
         How the density came.
+    point_spacing_m
+        A polygon's demand stands at about one point per square of this side (m).
     illustrative
         True for made figures.
     notices
@@ -53,6 +55,7 @@ class VehicleTable:
     frame: gpd.GeoDataFrame
     brands: tuple[str, ...]
     format: VehicleFormat
+    point_spacing_m: float
     illustrative: bool
     notices: tuple[Fault, ...] = ()
 
@@ -96,6 +99,7 @@ def read_vehicles(spec: Vehicles, brands: Sequence[str]) -> VehicleTable:
         frame=frame,
         brands=tuple(brands),
         format=spec.format,
+        point_spacing_m=spec.point_spacing_m,
         illustrative=spec.illustrative,
         notices=(*table.notices, *id_notices, *notices),
     )
