@@ -1,0 +1,90 @@
+"""What is asked of a solve and what comes back, the same for every engine."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from siting.domain import Engine, SolveStatus
+from siting.optimise.limits import Limits, StopReason
+
+if TYPE_CHECKING:
+    from siting.instance import Decision
+
+
+@dataclass(frozen=True, kw_only=True)
+class SolveOptions(Limits):
+    """How hard to look for the best plan: the limits, and the engine.
+
+    Attributes
+    ----------
+    engine
+        Which engine to use; ``auto`` lets the instance choose.
+    """
+
+    gap: float = 0.005
+    time_limit_s: float = 120.0
+    engine: Engine = Engine.AUTO
+
+    def __post_init__(self) -> None:
+        """Refuse what makes no sense, NaN included."""
+        if not 0 <= self.gap < 1:
+            raise ValueError(f"gap is {self.gap}, not within [0, 1)")
+        if not self.time_limit_s > 0:
+            raise ValueError(f"time_limit_s is {self.time_limit_s}, not above 0")
+        if not self.work_limit > 0:
+            raise ValueError(f"work_limit is {self.work_limit}, not above 0")
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class SolveResult:
+    """The answer of a solve, and how far it is proven.
+
+    Attributes
+    ----------
+    status
+        ``optimal`` only if proven within the gap asked for; ``feasible`` at a limit or an
+        interruption; ``infeasible`` if proven that no plan can exist; ``no_plan`` if a limit
+        came before any plan.
+    decision
+        The best plan; None if there is none.
+    objective
+        Its worth of service, Σ a_ij x_ij (kWh/day); −∞ if there is no plan.
+    bound
+        No plan can be worth more; ∞ if nothing is known.
+    gap
+        ``compute_gap(objective, bound)``; ∞ if there is no plan.
+    bound_by_duality
+        What the multipliers alone prove by weak duality; what ``bound`` is below it rests on
+        branching.
+    engine
+        What solved it, such as ``lagrangian+highs``.
+    stopped
+        Why it ended.
+    wall_s, cpu_s
+        Time taken, of the wall and of the processor.
+    work
+        Work done, in million pair visits.
+    """
+
+    status: SolveStatus
+    decision: Decision | None
+    objective: float
+    bound: float
+    gap: float
+    bound_by_duality: float
+    engine: str
+    stopped: StopReason
+    wall_s: float
+    cpu_s: float
+    work: float
+
+    @property
+    def time_limit_hit(self) -> bool:
+        """Whether the time limit ended it."""
+        return self.stopped is StopReason.TIME
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether Ctrl-C ended it."""
+        return self.stopped is StopReason.INTERRUPTED
