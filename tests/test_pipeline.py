@@ -1,0 +1,195 @@
+"""The whole, on a toy road solved by hand: from a study file to what is written."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from siting.errors import ExitCode, InfeasibleError, InputError, OutputError, StudyError
+from siting.inputs.roads import RoadTable, write_compact_roads
+from siting.pipeline import build_case, read_inputs, read_study, run, solve_case
+
+LON, LAT = 114.3, 30.6
+METRES_PER_DEGREE = 111_195.0 * np.cos(np.radians(LAT))
+
+# One straight two-way road, 4 km, 60 km/h, so a kilometre takes a minute:
+#
+#   km 0          0.5          1           2              3            4
+#   home (1000 kWh)            ·         shop (500 kWh)   ·            ·
+#                 WEST                   old station     EAST
+#
+# WEST reaches home (0.5 min) and shop (1.5 min); EAST reaches shop only (cutoff 2.5 min).
+STUDY = """\
+name: toy
+title: {en: Toy road, zh: 玩具路}
+illustrative_note: {en: All of this is made up., zh: 全为虚构。}
+brands:
+  - {id: ant, name: Ant, name_zh: 蚁}
+  - {id: bee, name: Bee}
+inputs:
+  roads: {path: roads.npz}
+  vehicles: {path: vehicles.csv, illustrative: true}
+  stations: [{path: stations.csv}]
+  candidates: {source: file, path: candidates.csv}
+energy: {km_per_day: 10, kwh_per_km: 1, public_share: 1}
+access: {cutoff_minutes: 2.5, max_snap_m: 200}
+service: {max_wait_minutes: 5, session_kwh: 30}
+tiers:
+  - {id: big, name: {en: Big}, connectors: 60, power_kw: 120, cost_cny: 1.0e+6}
+requirements: {budget_cny: 1.5e+6}
+solve: {gap: 0.0001}
+"""
+
+
+def lon_at(km: float) -> float:
+    return float(LON + km * 1000 / METRES_PER_DEGREE)
+
+
+@pytest.fixture
+def study_path(tmp_path: Path) -> Path:
+    lon = np.array([lon_at(km) for km in range(5)])
+    lat = np.full(5, LAT)
+    shape = np.repeat(np.arange(5), 2)[1:-1]
+    roads = RoadTable(
+        node_lon_deg=lon,
+        node_lat_deg=lat,
+        segment_from=np.arange(4),
+        segment_to=np.arange(1, 5),
+        length_m=np.full(4, 1000.0),
+        forward_kph=np.full(4, 60.0),
+        backward_kph=np.full(4, 60.0),
+        highway=np.zeros(4, dtype=np.uint8),
+        highway_classes=("primary",),
+        shape_start=np.arange(0, 9, 2),
+        shape_lon_deg=lon[shape],
+        shape_lat_deg=lat[shape],
+        source="made for a test",
+    )
+    write_compact_roads(roads, tmp_path / "roads.npz")
+    points = {"home": (0.0, 60, 40), "shop": (2.0, 0, 50), "farm": (40.0, 1, 1)}
+    pd.DataFrame(
+        [
+            {"demand_id": name, "longitude": lon_at(km), "latitude": LAT}
+            | {"vehicles_ant": ant, "vehicles_bee": bee}
+            for name, (km, ant, bee) in points.items()
+        ]
+    ).to_csv(tmp_path / "vehicles.csv", index=False)
+    pd.DataFrame(
+        [
+            {"site_id": name, "name": name, "longitude": lon_at(km), "latitude": LAT}
+            for name, km in {"WEST": 0.5, "EAST": 3.0}.items()
+        ]
+    ).to_csv(tmp_path / "candidates.csv", index=False)
+    pd.DataFrame(
+        [
+            {"station_id": "old", "name": "=old", "longitude": lon_at(2), "latitude": LAT}
+            | {"connectors": 1, "power_kw": 60, "owner_brand": "bee", "access": "public"}
+        ]
+    ).to_csv(tmp_path / "stations.csv", index=False)
+    path = tmp_path / "study.yaml"
+    path.write_text(STUDY, encoding="utf-8")
+    return path
+
+
+def change(path: Path, old: str, new: str) -> None:
+    text = path.read_text(encoding="utf-8")
+    assert old in text
+    path.write_text(text.replace(old, new), encoding="utf-8")
+
+
+def test_the_toy_is_solved_as_by_hand(study_path: Path, tmp_path: Path) -> None:
+    plan = run(study_path, tmp_path / "out")
+    assert plan.sites["site_id"].tolist() == ["WEST"]
+    assert plan.joint.evaluation.feasible
+    assert plan.joint.evaluation.objective_kwh_per_day == pytest.approx(1500.0)
+    assert plan.case.unreachable["demand_id"].tolist() == ["farm"]
+    assert plan.case.unreachable["reason"].tolist() == ["no road near"]
+    # The old station is Bee's: Ant's drivers get nothing today, some with unified accounts.
+    by_brand = plan.service_by_brand.set_index("brand")
+    assert by_brand.loc["ant", "today_kwh_per_day"] == 0.0
+    assert by_brand.loc["bee", "today_kwh_per_day"] > 0.0
+    assert by_brand.loc["ant", "wanted_kwh_per_day"] == pytest.approx(610.0)
+    assert plan.ledger["pays_cny"].sum() == 1e6
+
+
+def test_what_is_written_is_complete_and_says_it_is_made_up(
+    study_path: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    run(study_path, out)
+    names = {"sites.csv", "sites.geojson", "map.html", "plan.json"}
+    assert {path.name for path in out.iterdir()} == names
+    sites = pd.read_csv(out / "sites.csv", encoding="utf-8-sig")
+    assert sites["illustrative"].all()
+    manifest = json.loads((out / "plan.json").read_text(encoding="utf-8"))
+    assert manifest["illustrative"] is True
+    assert manifest["solve"]["status"] == "optimal"
+    assert manifest["checked_without_solver"]["feasible"] is True
+    assert set(manifest["inputs_sha256"]) == {
+        "roads.npz",
+        "vehicles.csv",
+        "stations.csv",
+        "candidates.csv",
+    }
+    assert str(tmp_path) not in (out / "plan.json").read_text(encoding="utf-8")
+
+
+def test_the_same_inputs_give_the_same_bytes(study_path: Path, tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        run(study_path, tmp_path / name)
+    for path in (tmp_path / "one").iterdir():
+        assert path.read_bytes() == (tmp_path / "two" / path.name).read_bytes(), path.name
+
+
+def test_a_required_site_is_opened_and_a_forbidden_one_is_not(study_path: Path) -> None:
+    change(study_path, "{budget_cny: 1.5e+6}", "{budget_cny: 1.5e+6, required: [EAST]}")
+    plan = solve_case(build_case(read_inputs(read_study(study_path))))
+    assert plan.sites["site_id"].tolist() == ["EAST"]
+    change(study_path, "required: [EAST]", "forbidden: [WEST]")
+    plan = solve_case(build_case(read_inputs(read_study(study_path))))
+    assert plan.sites["site_id"].tolist() == ["EAST"]
+
+
+def test_requirements_that_name_nothing_are_faults(study_path: Path) -> None:
+    change(
+        study_path, "{budget_cny: 1.5e+6}", "{budget_cny: 1.0, required: [NORTH], forbidden: [UP]}"
+    )
+    with pytest.raises(StudyError) as caught:
+        build_case(read_inputs(read_study(study_path)))
+    assert [fault.value for fault in caught.value.faults] == ["NORTH", "UP"]
+
+
+def test_conflicting_requirements_are_named(study_path: Path) -> None:
+    change(study_path, "name: Ant,", "name: Ant, floor: 0.9,")
+    change(study_path, "1.5e+6", "0.5e+6")
+    case = build_case(read_inputs(read_study(study_path)))
+    with pytest.raises(InfeasibleError) as caught:
+        solve_case(case)
+    assert caught.value.exit_code is ExitCode.INFEASIBLE
+    text = str(caught.value)
+    assert "budget" in text
+    assert "ant" in text.lower()
+
+
+def test_the_faults_of_all_files_come_at_once(study_path: Path) -> None:
+    folder = study_path.parent
+    (folder / "vehicles.csv").write_text("demand_id,longitude,latitude\nx,about 5,30\n")
+    (folder / "stations.csv").unlink()
+    with pytest.raises(InputError) as caught:
+        read_inputs(read_study(study_path))
+    files = {fault.file for fault in caught.value.faults}
+    assert {"vehicles.csv", "stations.csv"} <= {Path(str(file)).name for file in files}
+
+
+def test_a_foreign_output_folder_is_refused_before_solving(
+    study_path: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    (folder / "thesis.txt").write_text("precious")
+    with pytest.raises(OutputError, match="holds other files"):
+        run(study_path, folder)
