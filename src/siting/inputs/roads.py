@@ -25,6 +25,8 @@ from siting.errors import Fault, InputError, OutputError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from siting.study import Roads
+
 UByteArray = np.ndarray[Any, np.dtype[np.uint8]]
 
 COMPACT_VERSION = 1
@@ -169,6 +171,27 @@ def _misfit_values(roads: RoadTable) -> Iterator[str]:
         for what in ("node", "shape"):
             if not np.abs(getattr(roads, f"{what}_{name}_deg")).max() <= limit:
                 yield "a coordinate lies outside the globe"
+
+
+def read_roads(spec: Roads) -> RoadTable:
+    """Read the roads of a study from a file.
+
+    Parameters
+    ----------
+    spec
+        The study's roads, with a path.
+
+    Returns
+    -------
+    RoadTable
+        WGS-84.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read, or is in a form that this function does not read.
+    """
+    return read_compact_roads(spec.path or Path())
 
 
 def write_compact_roads(roads: RoadTable, path: Path) -> None:

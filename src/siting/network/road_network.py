@@ -1,0 +1,394 @@
+"""Roads to a compact directed graph: arcs as CSR arrays, both ways round, in metres and seconds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from pyproj import Transformer
+from scipy.sparse import csr_array
+from scipy.sparse.csgraph import connected_components
+
+from siting.domain import (
+    SECONDS_PER_HOUR,
+    WGS84_EPSG,
+    BoolArray,
+    FloatArray,
+    IntArray,
+    LongArray,
+    frozen_array,
+)
+from siting.errors import Fault, InputError
+from siting.inputs.roads import RoadTable, read_roads
+from siting.network.compiled import KernelArray, compiled
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from siting.study import Roads
+
+METRES_PER_KM = 1000.0
+HILBERT_BITS = 16
+UTM_ZONE_DEG = 6.0
+FIRST_UTM_NORTH_EPSG = 32601
+FIRST_UTM_SOUTH_EPSG = 32701
+LAST_UTM_ZONE = 60
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Arcs:
+    """A directed graph in CSR form; node ``k``'s arcs stand at ``start[k]:start[k + 1]``.
+
+    Attributes
+    ----------
+    start
+        (n_node + 1,) where each node's arcs begin.
+    head
+        (n_arc,) node that the arc leads to, ascending within a node, each only once.
+    time_s
+        (n_arc,) travel time; the least of all parallel segments.
+    """
+
+    start: IntArray
+    head: IntArray
+    time_s: FloatArray
+
+    def __post_init__(self) -> None:
+        """Freeze the arrays."""
+        for name, dtype in (("start", np.int32), ("head", np.int32), ("time_s", np.float64)):
+            object.__setattr__(self, name, frozen_array(getattr(self, name), dtype))
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class RoadNetwork:
+    """A road network ready for snapping and searching.
+
+    Nodes are numbered along a Hilbert curve, so that neighbours on the ground are neighbours in
+    memory; segments keep the order of the road table.
+
+    Attributes
+    ----------
+    crs_epsg
+        The projected CRS of every ``_m`` coordinate: the UTM zone of the network's middle.
+    node_x_m, node_y_m
+        (n_node,) coordinates of the nodes.
+    table_node
+        (n_node,) index of each node in the road table that the network was built from.
+    segment_from, segment_to
+        (n_segment,) the segment's two ends, as nodes of this network.
+    segment_length_m
+        (n_segment,) length along the road.
+    segment_forward_s, segment_backward_s
+        (n_segment,) travel time from → to and to → from; infinite where that way is not allowed.
+    shape_start, shape_x_m, shape_y_m
+        (n_segment + 1,), (n_shape,), (n_shape,) polylines from → to, both ends included.
+    forward, reverse
+        The arcs, and the same arcs turned round.
+    weak_component, strong_component
+        (n_node,) component labels; 0 is the component with most nodes.
+    """
+
+    crs_epsg: int
+    node_x_m: FloatArray
+    node_y_m: FloatArray
+    table_node: IntArray
+    segment_from: IntArray
+    segment_to: IntArray
+    segment_length_m: FloatArray
+    segment_forward_s: FloatArray
+    segment_backward_s: FloatArray
+    shape_start: LongArray
+    shape_x_m: FloatArray
+    shape_y_m: FloatArray
+    forward: Arcs
+    reverse: Arcs
+    weak_component: IntArray
+    strong_component: IntArray
+    _transformer: Transformer = field(repr=False)
+
+    def __post_init__(self) -> None:
+        """Freeze the arrays."""
+        for name, dtype in _DTYPES.items():
+            object.__setattr__(self, name, frozen_array(getattr(self, name), dtype))
+
+    @property
+    def n_node(self) -> int:
+        """Number of nodes."""
+        return self.node_x_m.size
+
+    @property
+    def n_segment(self) -> int:
+        """Number of segments."""
+        return self.segment_from.size
+
+    @cached_property
+    def segment_is_open(self) -> BoolArray:
+        """(n_segment,) whether the segment may be driven one way at least."""
+        both_s = np.minimum(self.segment_forward_s, self.segment_backward_s)
+        return frozen_array(np.isfinite(both_s), np.bool_)
+
+    @cached_property
+    def segment_is_main(self) -> BoolArray:
+        """(n_segment,) whether the segment lies in the largest strongly connected component."""
+        in_main = self.strong_component == 0
+        joined = in_main[self.segment_from] & in_main[self.segment_to]
+        return frozen_array(self.segment_is_open & joined, np.bool_)
+
+    def project(self, lon_deg: FloatArray, lat_deg: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Return WGS-84 degrees as metres in the network's CRS; infinite outside its reach."""
+        x_m, y_m = self._transformer.transform(lon_deg, lat_deg)
+        return np.asarray(x_m, dtype=np.float64), np.asarray(y_m, dtype=np.float64)
+
+    def unproject(self, x_m: FloatArray, y_m: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Return metres in the network's CRS as WGS-84 degrees."""
+        lon_deg, lat_deg = self._transformer.transform(x_m, y_m, direction="INVERSE")
+        return np.asarray(lon_deg, dtype=np.float64), np.asarray(lat_deg, dtype=np.float64)
+
+
+_DTYPES: dict[str, Any] = {
+    "node_x_m": np.float64,
+    "node_y_m": np.float64,
+    "table_node": np.int32,
+    "segment_from": np.int32,
+    "segment_to": np.int32,
+    "segment_length_m": np.float64,
+    "segment_forward_s": np.float64,
+    "segment_backward_s": np.float64,
+    "shape_start": np.int64,
+    "shape_x_m": np.float64,
+    "shape_y_m": np.float64,
+    "weak_component": np.int32,
+    "strong_component": np.int32,
+}
+
+
+def load_roads(spec: Roads) -> RoadTable:
+    """Load the roads that a study names, whatever their form.
+
+    Parameters
+    ----------
+    spec
+        The study's roads.
+
+    Returns
+    -------
+    RoadTable
+        WGS-84.
+
+    Raises
+    ------
+    InputError
+        If the roads cannot be read.
+    """
+    return read_roads(spec)
+
+
+def build_road_network(
+    roads: RoadTable,
+    *,
+    congestion_factor: float = 1.0,
+    class_factor: Mapping[str, float] | None = None,
+) -> RoadNetwork:
+    """Build the network of a road table.
+
+    Parameters
+    ----------
+    roads
+        Nodes, segments and shapes in WGS-84.
+    congestion_factor
+        How many times longer every drive takes than at free flow.
+    class_factor
+        The same for single highway classes, on top, such as ``{"primary": 1.4}`` for the evening.
+
+    Returns
+    -------
+    RoadNetwork
+        Parallel segments become one arc of the least time; nothing is ever summed.
+
+    Raises
+    ------
+    InputError
+        If no road may be driven.
+    """
+    if not ((roads.forward_kph > 0) | (roads.backward_kph > 0)).any():
+        raise InputError(
+            [
+                Fault(
+                    what="the roads hold no segment that a car may drive",
+                    remedy="give a drive network: check the highway, access and speed columns",
+                )
+            ]
+        )
+    crs_epsg = find_utm_epsg(roads.node_lon_deg, roads.node_lat_deg)
+    transformer = Transformer.from_crs(WGS84_EPSG, crs_epsg, always_xy=True)
+    x_m, y_m = transformer.transform(roads.node_lon_deg, roads.node_lat_deg)
+    shape_x_m, shape_y_m = transformer.transform(roads.shape_lon_deg, roads.shape_lat_deg)
+
+    table_node = compute_hilbert_order(x_m, y_m)
+    node_of_table = np.empty_like(table_node)
+    node_of_table[table_node] = np.arange(table_node.size, dtype=np.int32)
+    segment_from = node_of_table[roads.segment_from]
+    segment_to = node_of_table[roads.segment_to]
+    slowness = _slowness_by_class(roads.highway_classes, class_factor or {}) * congestion_factor
+    factor = slowness[roads.highway]
+    forward_s = _travel_time_s(roads.length_m, roads.forward_kph) * factor
+    backward_s = _travel_time_s(roads.length_m, roads.backward_kph) * factor
+
+    forward, reverse = build_arcs(table_node.size, segment_from, segment_to, forward_s, backward_s)
+    return RoadNetwork(
+        crs_epsg=crs_epsg,
+        node_x_m=x_m[table_node],
+        node_y_m=y_m[table_node],
+        table_node=table_node,
+        segment_from=segment_from,
+        segment_to=segment_to,
+        segment_length_m=roads.length_m,
+        segment_forward_s=forward_s,
+        segment_backward_s=backward_s,
+        shape_start=roads.shape_start,
+        shape_x_m=shape_x_m,
+        shape_y_m=shape_y_m,
+        forward=forward,
+        reverse=reverse,
+        weak_component=_label_components(forward, connection="weak"),
+        strong_component=_label_components(forward, connection="strong"),
+        _transformer=transformer,
+    )
+
+
+def find_utm_epsg(lon_deg: FloatArray, lat_deg: FloatArray) -> int:
+    """Return the EPSG code of the UTM zone that holds the middle of the points."""
+    zone = int((float(np.median(lon_deg)) + 180.0) // UTM_ZONE_DEG) % LAST_UTM_ZONE
+    north = float(np.median(lat_deg)) >= 0.0
+    return (FIRST_UTM_NORTH_EPSG if north else FIRST_UTM_SOUTH_EPSG) + zone
+
+
+def build_arcs(
+    n_node: int,
+    segment_from: IntArray,
+    segment_to: IntArray,
+    forward_s: FloatArray,
+    backward_s: FloatArray,
+) -> tuple[Arcs, Arcs]:
+    """Build the arcs of two-way segments, and the same arcs turned round.
+
+    Parameters
+    ----------
+    n_node
+        Number of nodes.
+    segment_from, segment_to
+        (n_segment,) ends of the segments.
+    forward_s, backward_s
+        (n_segment,) travel times; infinite where that way is not allowed.
+
+    Returns
+    -------
+    forward, reverse
+        Of parallel arcs only the fastest is kept.
+    """
+    runs, returns = np.isfinite(forward_s), np.isfinite(backward_s)
+    tail = np.concatenate([segment_from[runs], segment_to[returns]])
+    head = np.concatenate([segment_to[runs], segment_from[returns]])
+    time_s = np.concatenate([forward_s[runs], backward_s[returns]])
+    loops = tail == head
+    tail, head, time_s = tail[~loops], head[~loops], time_s[~loops]
+    start, far, far_s = _sort_arcs(n_node, tail, head, time_s)
+    start_reverse, near, near_s = _sort_arcs(n_node, head, tail, time_s)
+    return (
+        Arcs(start=start, head=far, time_s=far_s),
+        Arcs(start=start_reverse, head=near, time_s=near_s),
+    )
+
+
+def compute_hilbert_order(x_m: FloatArray, y_m: FloatArray) -> IntArray:
+    """Return the order of points along a Hilbert curve over their bounding box; ties by index."""
+    cells = (1 << HILBERT_BITS) - 1
+    span_m = max(float(np.ptp(x_m)), float(np.ptp(y_m)), 1e-9)
+    column = ((x_m - x_m.min()) * (cells / span_m)).astype(np.uint32)
+    row = ((y_m - y_m.min()) * (cells / span_m)).astype(np.uint32)
+    return np.argsort(_hilbert_rank(column, row), kind="stable").astype(np.int32)
+
+
+def _slowness_by_class(classes: tuple[str, ...], class_factor: Mapping[str, float]) -> FloatArray:
+    return np.array([class_factor.get(name, 1.0) for name in classes], dtype=np.float64)
+
+
+def _travel_time_s(length_m: FloatArray, speed_kph: FloatArray) -> FloatArray:
+    with np.errstate(divide="ignore", invalid="ignore"):
+        time_s = length_m / (speed_kph * (METRES_PER_KM / SECONDS_PER_HOUR))
+    return np.where(speed_kph > 0, time_s, np.inf)
+
+
+def _label_components(arcs: Arcs, *, connection: Literal["weak", "strong"]) -> IntArray:
+    """Label components by falling size, so that 0 is the largest; ties by the lowest node."""
+    n_node = arcs.start.size - 1
+    graph = csr_array(
+        (np.ones(arcs.head.size, dtype=np.int8), arcs.head, arcs.start), shape=(n_node, n_node)
+    )
+    n_label, label = connected_components(graph, directed=True, connection=connection)
+    _, first = np.unique(label, return_index=True)
+    order = np.lexsort((first, -np.bincount(label, minlength=n_label)))
+    rank = np.empty(n_label, dtype=np.int32)
+    rank[order] = np.arange(n_label, dtype=np.int32)
+    return rank[label]
+
+
+@compiled
+def _hilbert_rank(column: KernelArray, row: KernelArray) -> KernelArray:
+    """Return the position of cells along the Hilbert curve (Hamilton's rotate-and-flip steps)."""
+    rank = np.empty(column.size, dtype=np.uint64)
+    for k in range(column.size):
+        x, y, total = np.int64(column[k]), np.int64(row[k]), np.int64(0)
+        side = np.int64(1) << (HILBERT_BITS - 1)
+        while side > 0:
+            right = np.int64((x & side) > 0)
+            upper = np.int64((y & side) > 0)
+            total += side * side * ((3 * right) ^ upper)
+            if upper == 0:
+                if right == 1:
+                    x, y = (
+                        (2 * side - 1) - (x & (2 * side - 1)),
+                        (2 * side - 1) - (y & (2 * side - 1)),
+                    )
+                x, y = y, x
+            side >>= 1
+        rank[k] = total
+    return rank
+
+
+@compiled
+def _sort_arcs(
+    n_node: int, tail: KernelArray, head: KernelArray, time_s: KernelArray
+) -> KernelArray:
+    """Sort arcs by tail and head, keeping the fastest of parallel ones: never their sum."""
+    start = np.zeros(n_node + 1, dtype=np.int32)
+    for k in range(tail.size):
+        start[tail[k] + 1] += 1
+    for node in range(n_node):
+        start[node + 1] += start[node]
+    end = start[:n_node].copy()
+    sorted_head = np.empty(tail.size, dtype=np.int32)
+    sorted_s = np.empty(tail.size, dtype=np.float64)
+    for k in range(tail.size):
+        first, place = start[tail[k]], end[tail[k]]
+        while place > first and sorted_head[place - 1] > head[k]:
+            place -= 1
+        if place > first and sorted_head[place - 1] == head[k]:
+            sorted_s[place - 1] = min(sorted_s[place - 1], time_s[k])
+            continue
+        for later in range(end[tail[k]], place, -1):
+            sorted_head[later] = sorted_head[later - 1]
+            sorted_s[later] = sorted_s[later - 1]
+        sorted_head[place], sorted_s[place] = head[k], time_s[k]
+        end[tail[k]] += 1
+    n_arc = 0
+    for node in range(n_node):
+        first = start[node]
+        start[node] = n_arc
+        for k in range(first, end[node]):
+            sorted_head[n_arc], sorted_s[n_arc] = sorted_head[k], sorted_s[k]
+            n_arc += 1
+    start[n_node] = n_arc
+    return start, sorted_head[:n_arc].copy(), sorted_s[:n_arc].copy()
