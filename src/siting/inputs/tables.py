@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
-    from siting.domain import FloatArray
+    from siting.domain import BoolArray, FloatArray
 
 MAX_TEXT_BYTES = 256 * 2**20
 MAX_BINARY_BYTES = 8 * 2**30
@@ -44,6 +44,8 @@ MAX_VALUE_CHARS = 80
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 _GROUPED_NUMBER = re.compile(r"[+-]?[0-9]{1,3}(?:[,' \u00a0][0-9]{3})+(?:\.[0-9]+)?")
 _NOT_FINITE = frozenset({"nan", "inf", "infinity", "+inf", "-inf", "-nan", "1.#inf", "#n/a"})
+_YES = frozenset({"true", "yes", "y", "1", "1.0", "是"})
+_NO = frozenset({"false", "no", "n", "0", "0.0", "", "否"})
 _EXACT_INT_LIMIT = 2**53
 _BYTE_ORDER_MARKS = {
     b"\xff\xfe\x00\x00": None,  # UTF-32, in no planner's tool
@@ -249,6 +251,24 @@ def text_column(table: Table, name: str) -> tuple[pd.Series[str], list[Fault]]:
         lambda _: ("is a number that lost digits, not an id", "store ids as text"),
     )
     return text.fillna("").astype("str"), faults
+
+
+def flag_column(table: Table, name: str) -> tuple[BoolArray, list[Fault]]:
+    """Return a column of yes and no as booleans; an empty cell is no.
+
+    Returns
+    -------
+    values
+        (n_row,) booleans; False where there is a fault.
+    faults
+        One for each cell that is neither.
+    """
+    words = table.frame[name].map(lambda v: "" if _is_missing(v) else str(v).strip().lower())
+    yes = words.isin(_YES).to_numpy(dtype=bool)
+    bad = ~yes & ~words.isin(_NO).to_numpy(dtype=bool)
+    return yes, cell_faults(
+        table, name, bad, lambda _: ("is neither yes nor no", "write true or false")
+    )
 
 
 def cell_faults(

@@ -16,7 +16,14 @@ from siting.domain import WGS84_EPSG, Datum
 from siting.errors import Fault, InputError
 from siting.inputs.contracts import ZONES_SCHEMA, apply_contract, build_vehicles_schema
 from siting.inputs.geometry import Shape, read_geometry
-from siting.inputs.tables import Table, cell_faults, missing_column, read_table, text_column
+from siting.inputs.tables import (
+    Table,
+    cell_faults,
+    flag_column,
+    missing_column,
+    read_table,
+    text_column,
+)
 from siting.study import VehicleFormat
 
 if TYPE_CHECKING:
@@ -47,7 +54,7 @@ class VehicleTable:
     point_spacing_m
         A polygon's demand stands at about one point per square of this side (m).
     illustrative
-        True for made figures.
+        True for made figures: the study says so, or a row of the file does.
     notices
         What was doubtful and how it was read.
     """
@@ -93,6 +100,10 @@ def read_vehicles(spec: Vehicles, brands: Sequence[str]) -> VehicleTable:
     else:
         shape = Shape.POINT if spec.format is VehicleFormat.POINTS else Shape.POLYGON
         geometry, faults, notices = read_geometry(table, shape=shape, datum=spec.datum)
+    made = np.full(len(table.frame), spec.illustrative)
+    if "illustrative" in table.frame.columns:
+        flags, wrong = flag_column(table, "illustrative")
+        made, faults = made | flags, [*faults, *wrong]
     columns = apply_contract(table, schema, faults=faults)
     frame = gpd.GeoDataFrame(columns, geometry=geometry, crs=WGS84_EPSG).reset_index(drop=True)
     vehicles = VehicleTable(
@@ -100,7 +111,7 @@ def read_vehicles(spec: Vehicles, brands: Sequence[str]) -> VehicleTable:
         brands=tuple(brands),
         format=spec.format,
         point_spacing_m=spec.point_spacing_m,
-        illustrative=spec.illustrative,
+        illustrative=bool(made.any()),
         notices=(*table.notices, *id_notices, *notices),
     )
     return replace(vehicles, notices=(*vehicles.notices, *_total_notices(vehicles, table.file)))
