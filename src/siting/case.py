@@ -26,7 +26,7 @@ from siting.domain import (
     ignore_stage,
 )
 from siting.errors import Fault, StudyError
-from siting.inputs.candidates import read_candidates
+from siting.inputs.candidates import count_reasons, read_candidates
 from siting.inputs.districts import find_districts
 from siting.inputs.stations import STANDING, empty_stations, usable_by_brand
 from siting.instance import NO_GROUP, Requirements, SitingInstance
@@ -148,10 +148,13 @@ class SitingCase:
                 f"{instance.station_capacity_kwh_per_day.sum():,.0f} kWh a day at the promised wait"
             ),
             f"candidates  {instance.n_site:,} kept, {len(self.excluded_candidates):,} left out"
-            + _counts(self.excluded_candidates["reason"]),
-            f"reach       {instance.n_pair:,} pairs, {self.study.access.cutoff_minutes:g} min at most",
+            + _listed(count_reasons(self.excluded_candidates)),
+            (
+                f"reach       {instance.n_pair:,} pairs within "
+                f"{self.study.access.cutoff_minutes:g} minutes"
+            ),
             f"unreachable {len(self.unreachable):,} points, {lost_kwh:,.0f} kWh a day"
-            + _counts(self.unreachable["reason"]),
+            + _listed(count_reasons(self.unreachable)),
         ]
         if self.study.illustrative_note is not None:
             lines.append(f"made data   {self.study.illustrative_note.en}")
@@ -185,7 +188,12 @@ def build_case(
         districts=inputs.districts,
     )
     on_stage(Stage.CANDIDATES)
-    candidates = read_candidates(study.inputs.candidates, roads=inputs.roads, demand=demand)
+    candidates = read_candidates(
+        study.inputs.candidates,
+        roads=inputs.roads,
+        demand=demand,
+        required=study.requirements.required,
+    )
     stations, station_notices = combine_stations(inputs.stations)
     on_stage(Stage.TRAVEL_TIMES)
     times, demand_snap, snap_notices = _measure_access(
@@ -315,9 +323,8 @@ def compute_worth(time_s: Any, access: Access) -> FloatArray:  # noqa: ANN401 - 
     return np.ones_like(time_min)
 
 
-def _counts(reasons: pd.Series[str]) -> str:
-    counts = reasons.value_counts().sort_index()
-    return "".join(f"; {n:,} {reason}" for reason, n in counts.items())
+def _listed(count_by_reason: dict[str, int]) -> str:
+    return "".join(f"; {n:,} {reason}" for reason, n in count_by_reason.items())
 
 
 def combine_stations(

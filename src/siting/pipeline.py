@@ -24,7 +24,7 @@ from siting.inputs.stations import read_stations
 from siting.inputs.vehicles import read_vehicles
 from siting.instance import evaluate
 from siting.network.road_network import load_roads
-from siting.optimise.solve import SolveOptions, solve, solve_baseline
+from siting.optimise.solve import SolveOptions, expect_plan, solve, solve_baseline
 from siting.outputs.files import MANIFEST_NAME, is_replaceable, write_folder
 from siting.outputs.manifest import build_manifest, render_manifest
 from siting.outputs.map import render_map
@@ -43,6 +43,7 @@ T = TypeVar("T")
 HASH_CHUNK_BYTES = 1 << 20
 
 __all__ = [
+    "Stage",
     "build_case",
     "embedded_study_path",
     "read_inputs",
@@ -76,7 +77,9 @@ def read_inputs(study: Study, *, on_stage: Callable[[Stage], None] = ignore_stag
     on_stage(Stage.READ_TABLES)
     vehicles = _collect(faults, read_vehicles, files.vehicles, brands)
     stations = [_collect(faults, read_stations, spec) for spec in files.stations]
-    districts = files.districts and _collect(faults, read_districts, files.districts)
+    districts = (
+        None if files.districts is None else _collect(faults, read_districts, files.districts)
+    )
     if faults or roads is None or vehicles is None:
         raise InputError(faults)
     return StudyInputs(
@@ -127,9 +130,8 @@ def solve_case(
         ),
         progress=on_progress,
     )
-    joint = ServiceState(
-        decision=result.decision, evaluation=evaluate(case.instance, result.decision)
-    )
+    decision = expect_plan(result)
+    joint = ServiceState(decision=decision, evaluation=evaluate(case.instance, decision))
     return SitingPlan(case=case, today=today, unified=unified, joint=joint, solve=result)
 
 

@@ -9,6 +9,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from siting import __version__
+from siting.inputs.candidates import count_reasons
 from siting.outputs.files import sha256
 from siting.outputs.site_list import build_site_list, round_by_unit
 
@@ -74,15 +75,9 @@ def build_manifest(plan: SitingPlan, *, files: Mapping[str, bytes]) -> dict[str,
         "unreachable": {
             "n_demand": len(case.unreachable),
             "kwh_per_day": round(float(case.unreachable["kwh_per_day"].sum()), 3),
-            "n_by_reason": {
-                str(reason): int(n)
-                for reason, n in sorted(case.unreachable["reason"].value_counts().items())
-            },
+            "n_by_reason": count_reasons(case.unreachable),
         },
-        "excluded_candidates": {
-            str(reason): int(n)
-            for reason, n in sorted(case.excluded_candidates["reason"].value_counts().items())
-        },
+        "excluded_candidates": count_reasons(case.excluded_candidates),
         "notices": [asdict(notice) for notice in case.notices],
         "inputs_sha256": dict(sorted(case.input_sha256.items())),
         "files_sha256": {name: sha256(content) for name, content in sorted(files.items())},
