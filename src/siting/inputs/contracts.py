@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 _ARROW = " → "
 _LOST_DIGITS = r"[0-9]+(?:\.[0-9]+)?[eE]\+?[0-9]+"
 MAX_TEXT_CHARS = 500
+MAX_CONNECTOR_KW = 4_000.0
+"""Beyond the megawatt standard for lorries (3.75 MW) a figure is no connector's power."""
 
 
 def build_check(accept: Callable[[Any], Any], what: str, remedy: str) -> pa.Check:
@@ -126,6 +128,52 @@ DISTRICTS_SCHEMA = pa.DataFrameSchema(
     }
 )
 """Contract of the districts."""
+
+STATIONS_SCHEMA = pa.DataFrameSchema(
+    {
+        "station_id": build_id_column(),
+        **{
+            name: build_text_column()
+            for name in ("name", "name_zh", "operator", "network", "owner", "owner_brand")
+        },
+        "access": pa.Column(
+            str,
+            build_check(
+                lambda x: x.isin(["public", "private"]),
+                "is neither public nor private",
+                "write one of the two",
+            ),
+            required=False,
+            default="public",
+        ),
+        "status": pa.Column(
+            str,
+            build_check(
+                lambda x: x.isin(["operational", "planned", "closed", "unknown"]),
+                "is no status",
+                "write operational, planned, closed or unknown",
+            ),
+            required=False,
+            default="operational",
+        ),
+        "connectors": build_optional_number(NOT_NEGATIVE, WHOLE, default=None),
+        "power_kw": build_optional_number(
+            POSITIVE,
+            build_check(
+                lambda x: x <= MAX_CONNECTOR_KW,
+                f"is more than {MAX_CONNECTOR_KW:,.0f} kW",
+                "give the power of one connector in kW",
+            ),
+            default=None,
+        ),
+        "connector_powers_kw": build_text_column(),
+        "available_share": build_optional_number(NOT_NEGATIVE, AT_MOST_ONE, default=1.0),
+        "open_to": build_text_column(),
+        "source": build_text_column(),
+        "source_ids": pa.Column(str, required=False, default=""),
+    }
+)
+"""Contract of the stations; ``connectors`` and ``power_kw`` may also come by connector."""
 
 
 def apply_contract(
