@@ -7,6 +7,7 @@ exclusion polygons, minimum spacing, count; each one left out is listed with the
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -20,13 +21,14 @@ from siting.domain import WGS84_EPSG, Datum, FloatArray
 from siting.errors import Fault, InputError
 from siting.inputs.contracts import CANDIDATES_SCHEMA, apply_contract
 from siting.inputs.geometry import Shape, build_local_plane, lon_lat_of, read_geometry
+from siting.inputs.osm_features import read_osm_features
 from siting.inputs.road_samples import sample_roads, select_segments
 from siting.inputs.site_selection import compute_catchment_m, select_apart, select_places
 from siting.inputs.tables import Table, flag_column, read_table, rename_columns
 from siting.study import CandidateSource
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Mapping
     from pathlib import Path
 
     from siting.domain import BoolArray, LongArray
@@ -39,6 +41,16 @@ POOL_STEP_M = 200.0
 MIN_POOL = 20_000
 POOL_PER_SITE = 8
 SPACING_PER_CATCHMENT = 0.25
+OSM_KINDS = {
+    "amenity": {"parking": "parking", "fuel": "fuel"},
+    "shop": {"mall": "mall", "supermarket": "supermarket", "car": "car_dealer"},
+    "highway": {"services": "service_area", "rest_area": "service_area"},
+}
+"""Tags of OSM features where chargers could stand, and siting's word for each."""
+CLOSED_ACCESS = frozenset(
+    {"no", "private", "residents", "employees", "permit", "military", "emergency", "agricultural"}
+)
+STREET_PARKING = frozenset({"lane", "street_side", "on_kerb", "half_on_kerb", "shoulder"})
 CLASS_PREFERENCE = {
     "primary": 1.0,
     "secondary": 1.0,
@@ -49,6 +61,9 @@ CLASS_PREFERENCE = {
     "service": 0.5,
 }
 """Where a generated site is likely to find room and be found; other roads get none."""
+
+
+NOTHING_EXCLUDED = pd.DataFrame({"site_id": [], "reason": []}, dtype="str")
 
 
 class DemandPoints(Protocol):
@@ -163,7 +178,55 @@ def _read_source(spec: Candidates, demand: DemandPoints) -> tuple[gpd.GeoDataFra
                 )
             ]
         )
+    if spec.source is CandidateSource.OSM:
+        return _read_osm(spec.path), []
     return _read_file(spec, spec.path)
+
+
+def _read_osm(path: Path) -> gpd.GeoDataFrame:
+    """Return the OSM features where chargers could stand; why one cannot is in ``reason``."""
+    features = read_osm_features(
+        path, keys=OSM_KINDS, accept=lambda tags: _osm_kind(tags) is not None
+    )
+    kinds = [str(_osm_kind(feature.tags)) for feature in features]
+    names = [feature.tags.get("name", feature.tags.get("brand", "")) for feature in features]
+    frame = _unlimited_sites(
+        ids=[feature.osm_id for feature in features],
+        names=[
+            name or f"{kind.replace('_', ' ')} {feature.osm_id}"
+            for name, kind, feature in zip(names, kinds, features, strict=True)
+        ],
+        kind="",
+        points=gpd.points_from_xy(
+            [feature.lon_deg for feature in features], [feature.lat_deg for feature in features]
+        ),
+    )
+    return frame.assign(
+        kind=pd.Series(kinds, dtype="str"),
+        connectors_max=[_osm_capacity(feature.tags) for feature in features],
+        illustrative=False,
+        reason=pd.Series([_why_not(feature.tags) for feature in features], dtype="str"),
+    )
+
+
+def _osm_kind(tags: Mapping[str, str]) -> str | None:
+    return next(
+        (kinds[tags[key]] for key, kinds in OSM_KINDS.items() if tags.get(key, "") in kinds), None
+    )
+
+
+def _osm_capacity(tags: Mapping[str, str]) -> float:
+    """Return the number of parking spaces, which bounds that of connectors; infinite if unknown."""
+    text = tags.get("capacity", "")
+    return float(text) if re.fullmatch("[0-9]{1,6}", text) else math.inf
+
+
+def _why_not(tags: Mapping[str, str]) -> str:
+    if tags.get("access", "") in CLOSED_ACCESS:
+        return f"not open to the public: access={tags['access']}"
+    if tags.get("parking", "") in STREET_PARKING:
+        return f"no room beside the street: parking={tags['parking']}"
+    return ""
 
 
 def _read_file(spec: Candidates, path: Path) -> tuple[gpd.GeoDataFrame, list[Fault]]:
@@ -292,9 +355,14 @@ def _choose(
     required: Collection[str],
 ) -> CandidateTable:
     """Keep the candidates that the rules allow; say of each other one why not."""
+    if every.empty:
+        return CandidateTable(frame=every.drop(columns="reason"), excluded=NOTHING_EXCLUDED)
     reason = np.full(len(every), "", dtype=object)
+    if "reason" in every.columns:
+        reason = every["reason"].to_numpy(dtype=object)
+        every = every.drop(columns="reason")
     if spec.kinds:
-        for row in np.flatnonzero(~every["kind"].isin(spec.kinds)):
+        for row in np.flatnonzero(~every["kind"].isin(spec.kinds) & (reason == "")):
             reason[row] = f"not of a kind asked for: {every['kind'].iloc[row] or 'none'}"
     lon, lat = lon_lat_of(every.geometry)
     area = _find_areas(lon, lat, areas)
@@ -392,11 +460,10 @@ def _generate_on_roads(
     pool = pool.take(np.flatnonzero(np.diff(along, prepend=-1.0) > 0))
     area = _find_areas(pool.lon_deg, pool.lat_deg, areas)
     pool = pool.take(np.flatnonzero(area < 0))
-    nothing = pd.DataFrame({"site_id": [], "reason": []}, dtype="str")
     if not pool.size:
         return CandidateTable(
             frame=_unlimited_sites(ids=[], names=[], kind="road", points=np.empty(0)),
-            excluded=nothing,
+            excluded=NOTHING_EXCLUDED,
         )
     highway = roads.highway[pool.segment]
     by_class = np.array([CLASS_PREFERENCE.get(name, 0.0) for name in roads.highway_classes])
@@ -429,6 +496,6 @@ def _generate_on_roads(
             kind="road",
             points=gpd.points_from_xy(pool.lon_deg[chosen], pool.lat_deg[chosen]),
         ),
-        excluded=nothing,
+        excluded=NOTHING_EXCLUDED,
         notices=tuple(notices) if chosen.size < count else (),
     )

@@ -1,0 +1,151 @@
+"""Tagged features of .osm and .osm.pbf files as points.
+
+A file is read in light passes (the features, the ways of their outlines, the nodes of those), so
+a country's file needs no index of all its nodes. osmium refuses XML entities by itself.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import osmium
+from osmium.filter import IdFilter, KeyFilter
+
+from siting.errors import Fault, InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterator, Mapping
+    from pathlib import Path
+
+OSM_SUFFIXES = (".osm", ".osm.pbf", ".pbf", ".osm.gz", ".osm.bz2")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OsmFeature:
+    """One feature of OpenStreetMap as a point.
+
+    Attributes
+    ----------
+    osm_id
+        Such as ``node/1``, ``way/2`` or ``relation/3``.
+    lon_deg, lat_deg
+        The node, or the mean of the outline's corners (WGS-84).
+    tags
+        The feature's tags.
+    """
+
+    osm_id: str
+    lon_deg: float
+    lat_deg: float
+    tags: Mapping[str, str]
+
+
+def read_osm_features(
+    path: Path, *, keys: Collection[str], accept: Callable[[Mapping[str, str]], bool]
+) -> tuple[OsmFeature, ...]:
+    """Read the features that have one of the keys and are accepted by their tags.
+
+    Parameters
+    ----------
+    path
+        A .osm or .osm.pbf file.
+    keys
+        Tag keys, one of which a feature must have; cheap to test.
+    accept
+        From a feature's tags to whether it is wanted.
+
+    Returns
+    -------
+    tuple of OsmFeature
+        In the file's order; features cut off from all their nodes are left out.
+
+    Raises
+    ------
+    InputError
+        Where the file cannot be read.
+    """
+    if not path.name.lower().endswith(OSM_SUFFIXES) or not path.is_file():
+        raise _refusal(path, "is no .osm or .osm.pbf file that exists", "correct the path")
+    file = str(path.resolve())
+    try:
+        return tuple(_features(file, keys, accept))
+    except (RuntimeError, OSError, ValueError) as error:
+        reason = (str(error).splitlines() or ["unknown"])[0][:200]
+        raise _refusal(path, f"is not a valid OSM file: {reason}", "download it again") from None
+
+
+def _refusal(path: Path, what: str, remedy: str) -> InputError:
+    return InputError([Fault(file=path.name, what=what, remedy=remedy)])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Tagged:
+    osm_id: str
+    tags: dict[str, str]
+    place: tuple[tuple[float, float], ...] = ()
+    nodes: tuple[int, ...] = ()
+    ways: tuple[int, ...] = ()
+
+
+def _features(
+    file: str, keys: Collection[str], accept: Callable[[Mapping[str, str]], bool]
+) -> Iterator[OsmFeature]:
+    tagged = [item for item in _tagged(file, keys) if accept(item.tags)]
+    nodes_of_way = _read_way_nodes(file, {way for item in tagged for way in item.ways})
+    corners = [
+        dict.fromkeys([*item.nodes, *(n for way in item.ways for n in nodes_of_way.get(way, ()))])
+        for item in tagged
+    ]
+    places = _read_node_places(file, {node for nodes in corners for node in nodes})
+    for item, nodes in zip(tagged, corners, strict=True):
+        known = item.place or tuple(places[node] for node in nodes if node in places)
+        if known:
+            yield OsmFeature(
+                osm_id=item.osm_id,
+                lon_deg=sum(lon for lon, _ in known) / len(known),
+                lat_deg=sum(lat for _, lat in known) / len(known),
+                tags=item.tags,
+            )
+
+
+def _tagged(file: str, keys: Collection[str]) -> Iterator[_Tagged]:
+    for item in osmium.FileProcessor(file).with_filter(KeyFilter(*keys)):
+        tags = {tag.k: tag.v for tag in item.tags}
+        if isinstance(item, osmium.osm.Node):
+            if item.location.valid():
+                place = ((item.lon, item.lat),)
+                yield _Tagged(osm_id=f"node/{item.id}", tags=tags, place=place)
+        elif isinstance(item, osmium.osm.Way):
+            nodes = tuple(node.ref for node in item.nodes)
+            yield _Tagged(osm_id=f"way/{item.id}", tags=tags, nodes=nodes)
+        elif isinstance(item, osmium.osm.Relation):
+            members = [(member.type, member.ref) for member in item.members]
+            yield _Tagged(
+                osm_id=f"relation/{item.id}",
+                tags=tags,
+                nodes=tuple(ref for kind, ref in members if kind == "n"),
+                ways=tuple(ref for kind, ref in members if kind == "w"),
+            )
+
+
+def _read_way_nodes(file: str, ids: set[int]) -> dict[int, tuple[int, ...]]:
+    if not ids:
+        return {}
+    ways = osmium.FileProcessor(file, osmium.osm.WAY).with_filter(IdFilter(ids))
+    return {
+        way.id: tuple(node.ref for node in way.nodes)
+        for way in ways
+        if isinstance(way, osmium.osm.Way)
+    }
+
+
+def _read_node_places(file: str, ids: set[int]) -> dict[int, tuple[float, float]]:
+    if not ids:
+        return {}
+    nodes = osmium.FileProcessor(file, osmium.osm.NODE).with_filter(IdFilter(ids))
+    return {
+        node.id: (node.lon, node.lat)
+        for node in nodes
+        if isinstance(node, osmium.osm.Node) and node.location.valid()
+    }
