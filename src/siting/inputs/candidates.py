@@ -161,7 +161,7 @@ def read_candidates(
 
 def count_reasons(excluded: pd.DataFrame) -> dict[str, int]:
     """Return how many candidates were left out for each kind of reason, most first."""
-    kinds = excluded["reason"].str.partition(":")[0]
+    kinds = excluded["reason"].astype("str").str.split(":").str[0]
     return {str(why): int(n) for why, n in kinds.value_counts(sort=True).items()}
 
 
