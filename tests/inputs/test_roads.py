@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from siting.errors import InputError, OutputError
@@ -60,6 +60,7 @@ def assert_same(left: RoadTable, right: RoadTable) -> None:
             assert a == b
 
 
+@settings(deadline=None, max_examples=50)
 @given(data=st.data(), n_node=st.integers(1, 6), seed=st.integers(0, 2**20))
 def test_compact_form_loses_nothing(
     data: st.DataObject, n_node: int, seed: int, tmp_path_factory: pytest.TempPathFactory
@@ -153,6 +154,6 @@ def test_zip_bomb_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     path = tmp_path / "bomb.npz"
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("head.npy", bytes(2_000_000))
-    monkeypatch.setattr("siting.inputs.roads.MAX_COMPACT_BYTES", 1_000_000)
+    monkeypatch.setattr("siting.inputs.roads.compact.MAX_COMPACT_BYTES", 1_000_000)
     with pytest.raises(InputError, match="unpack"):
         read_compact_roads(path)
