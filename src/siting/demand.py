@@ -17,7 +17,7 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
-from siting.domain import WGS84_EPSG, FloatArray, IntArray, LongArray, frozen_array
+from siting.domain import WGS84_EPSG, FloatArray, LongArray, frozen_array
 from siting.errors import Fault, InputError
 from siting.inputs.districts import NO_DISTRICT, find_districts
 from siting.inputs.geometry import build_local_plane
@@ -27,6 +27,8 @@ from siting.study import VehicleFormat
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    import pandas as pd
+
     from siting.inputs.districts import DistrictTable
     from siting.inputs.roads import RoadTable
     from siting.inputs.vehicles import VehicleTable
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
 SAMPLE_STEP_M = 50.0
 MAX_SPOTS_PER_ZONE = 64
 HILBERT_LEVEL = 16
+NAMED_ZONES = 5
 THROUGH_ROADS = frozenset({"motorway", "motorway_link", "trunk", "trunk_link"})
 """Roads that nobody lives on; they carry a zone's demand only where it has no others."""
 
@@ -175,7 +178,7 @@ def build_demand(
         notices=tuple(
             _notices(
                 n_empty=len(table) - alive.size,
-                roadless=table["zone_id"].to_numpy()[alive[spots.roadless]],
+                roadless=[] if roads is None else table["zone_id"].iloc[alive[spots.roadless]],
                 n_outside=0 if districts is None else int((district == NO_DISTRICT).sum()),
             )
         ),
@@ -195,7 +198,9 @@ def _totals(count: FloatArray, brands: Sequence[str]) -> dict[str, float]:
     return {brand: math.fsum(count[:, b]) for b, brand in enumerate(brands)}
 
 
-def _notices(*, n_empty: int, roadless: IntArray, n_outside: int) -> list[Fault]:
+def _notices(
+    *, n_empty: int, roadless: Sequence[str] | pd.Series[str], n_outside: int
+) -> list[Fault]:
     notices = []
     if n_empty:
         notices.append(
@@ -204,11 +209,11 @@ def _notices(*, n_empty: int, roadless: IntArray, n_outside: int) -> list[Fault]
                 remedy="nothing, if that is so",
             )
         )
-    if roadless.size:
-        named = ", ".join(map(str, roadless[:5])) + (", …" if roadless.size > 5 else "")  # noqa: PLR2004 - enough to find them
+    if len(roadless):
+        named = ", ".join(roadless[:NAMED_ZONES]) + (", …" if len(roadless) > NAMED_ZONES else "")
         notices.append(
             Fault(
-                what=f"{roadless.size:,} zones hold no road: {named}; their demand stands inside",
+                what=f"{len(roadless):,} zones hold no road: {named}; their demand stands inside",
                 remedy="look at them on the map; they may be unreachable",
             )
         )
