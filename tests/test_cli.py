@@ -1,0 +1,52 @@
+"""The command line: exit codes, faults in words, never a traceback."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+from typer.testing import CliRunner
+
+from siting import __version__
+from siting.cli import app
+from siting.errors import ExitCode
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+runner = CliRunner()
+
+
+def test_version_and_schema() -> None:
+    assert runner.invoke(app, ["--version"]).output.strip() == f"siting {__version__}"
+    schema = json.loads(runner.invoke(app, ["schema"]).stdout)
+    assert "budget_cny" in schema["$defs"]["Requirements"]["properties"]
+
+
+@pytest.mark.parametrize("command", [["check", "STUDY"], ["plan", "STUDY", "-o", "OUT"]])
+def test_bad_studies_exit_2_with_every_fault(tmp_path: Path, command: list[str]) -> None:
+    study = tmp_path / "bad.yaml"
+    study.write_text("name: x\nfoo: 1\n", encoding="utf-8")
+    places = {"STUDY": str(study), "OUT": str(tmp_path / "out")}
+    result = runner.invoke(app, [places.get(word, word) for word in command])
+    assert result.exit_code == ExitCode.BAD_INPUT
+    assert "foo" in result.stderr
+    assert "tiers" in result.stderr
+    assert "Traceback" not in result.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_missing_study_exits_2(tmp_path: Path) -> None:
+    result = runner.invoke(app, ["check", str(tmp_path / "absent.yaml")])
+    assert result.exit_code == ExitCode.BAD_INPUT
+    assert "cannot be read" in result.stderr
+
+
+def test_a_hostile_name_does_not_reach_the_terminal(tmp_path: Path) -> None:
+    study = tmp_path / "bad.yaml"
+    study.write_text('name: "a\\e]0;owned\\a[bold]x\\u202E"\n', encoding="utf-8")
+    result = runner.invoke(app, ["check", str(study)])
+    assert "\x1b]0;" not in result.stderr
+    assert "\u202e" not in result.stderr
+    assert "[bold]x" in result.stderr
