@@ -33,6 +33,26 @@ Other classes (service, track, footway, construction, …) are left out, as OSMn
 leaves them out.
 """
 
+NOT_FOR_CARS = frozenset(
+    {
+        "bridleway",
+        "busway",
+        "bus_guideway",
+        "construction",
+        "corridor",
+        "cycleway",
+        "elevator",
+        "footway",
+        "path",
+        "pedestrian",
+        "platform",
+        "proposed",
+        "raceway",
+        "steps",
+    }
+)
+"""Classes that are dropped even from a graph whose author saved them with a speed."""
+
 PRIVATE_SERVICE = frozenset(
     {"alley", "driveway", "emergency_access", "parking", "parking_aisle", "private"}
 )
