@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 import pytest
-from numpy.typing import NDArray
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import dijkstra
 
 from siting.optimise.classic import LocationModel, LocationProblem
+
+if TYPE_CHECKING:
+    from siting.domain import FloatArray
 
 SHARED = Path(__file__).resolve().parents[3] / "shared" / "data" / "instances"
 SF_CUTOFF_M = 5_000.0
@@ -59,7 +62,7 @@ class KnownAnswers:
             supply_capacity=sites[:, 0],
         )
 
-    def san_francisco(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    def san_francisco(self) -> tuple[FloatArray, FloatArray]:
         """Return the weights of 205 demand points and their distances (m) to 16 sites."""
         folder = self.folder / "sf"
         pairs = pd.read_csv(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import math
 from typing import Any
 
 import numpy as np
@@ -12,7 +11,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from siting.domain import Engine, SolveStatus
-from siting.errors import InputError
 from siting.optimise.classic import (
     LocationModel,
     LocationProblem,
@@ -25,7 +23,7 @@ from siting.optimise.limits import Limits, StopReason
 EXACT = Limits(gap=0.0)
 
 
-def make_problem(model: LocationModel, seed: int, **changes: Any) -> LocationProblem:
+def make_problem(model: LocationModel, seed: int, **changes: object) -> LocationProblem:
     """Make a small problem on a square, with every kind of rule drawn at random."""
     rng = np.random.default_rng(seed)
     n_demand, n_site = int(rng.integers(3, 25)), int(rng.integers(2, 9))
