@@ -90,6 +90,12 @@ class Vehicles(_Model):
     source: str | None = None
     """Where the figures come from, as shown on the map."""
 
+    @model_validator(mode="after")
+    def _polygons_go_with_zones(self) -> Self:
+        if self.zones_path is not None and self.format is not VehicleFormat.ZONES:
+            raise ValueError("zones_path goes with `format: zones`")
+        return self
+
 
 class StationFormat(StrEnum):
     """How stations come."""

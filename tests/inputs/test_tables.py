@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import sqlite3
 from pathlib import Path
 
 import geopandas as gpd
@@ -236,6 +237,7 @@ def test_geojson_ids_are_not_guessed(tmp_path: Path) -> None:
         ('{"features": [{"properties": [1]}]}', "no object"),
         ('{"features": [', "not valid JSON"),
         ('{"features": ' + "[" * 100_000, "not valid JSON"),
+        ('{"features": [{"properties": {"a": 1, "a": 2}}]}', "'a' stands twice"),
         ('{"crs": {}, "features": [{"properties": {}}]}', "crs member without a name"),
         (
             '{"crs": {"properties": {"name": "moon"}}, "features": [{"properties": {"a": 1}}]}',
@@ -282,6 +284,19 @@ def test_geopackage_and_geoparquet(tmp_path: Path) -> None:
     assert len(read_table(tmp_path / "t.gpkg", layer="b").frame) == 1
     with pytest.raises(InputError, match="no layer 'c'"):
         read_table(tmp_path / "t.gpkg", layer="c")
+
+
+def test_what_gdal_warns_of_is_a_notice(tmp_path: Path) -> None:
+    path = tmp_path / "t.gpkg"
+    gpd.GeoDataFrame({"id": ["1"]}, geometry=[Point(1, 2)], crs="EPSG:4326").to_file(path)
+    with sqlite3.connect(path) as database:  # a value that its column's type does not allow
+        triggers = "SELECT name FROM sqlite_master WHERE type = 'trigger'"
+        for (name,) in database.execute(triggers).fetchall():
+            database.execute(f"DROP TRIGGER {name}")  # they call functions that only GDAL has
+        database.execute("ALTER TABLE t ADD COLUMN d DATETIME")
+        database.execute("UPDATE t SET d = 'soon'")
+    database.close()
+    assert any("GDAL warns" in notice.what for notice in read_table(path).notices)
 
 
 @pytest.mark.parametrize("name", ["t.gpkg", "t.geojson", "t.parquet"])

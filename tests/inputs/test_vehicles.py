@@ -9,6 +9,7 @@ import geopandas as gpd
 import h3
 import pandas as pd
 import pytest
+from pydantic import ValidationError
 from shapely.geometry import Point, Polygon, box
 
 from siting.domain import Datum
@@ -222,3 +223,16 @@ def test_geojson_zones_with_number_ids(tmp_path: Path) -> None:
     table = read(tmp_path / "z.geojson", text, format="zones", illustrative=True)
     assert list(table.frame["zone_id"]) == ["1054"]
     assert table.illustrative
+
+
+def test_polygons_to_join_go_with_zones(tmp_path: Path) -> None:
+    with pytest.raises(ValidationError, match="goes with `format: zones`"):
+        Vehicles(path=tmp_path / "v.csv", zones_path=tmp_path / "z.gpkg")
+
+
+def test_a_row_that_says_it_is_made_marks_the_table(tmp_path: Path) -> None:
+    text = "zone_id,lon,lat,vehicles_a,vehicles_b,illustrative\n1,114,30,1,1,\n2,114,30,1,1,true\n"
+    assert read(tmp_path / "v.csv", text).illustrative
+    assert not read(tmp_path / "v.csv", text.replace("true", "no")).illustrative
+    with pytest.raises(InputError, match="neither yes nor no"):
+        read(tmp_path / "v.csv", text.replace("true", "perhaps"))

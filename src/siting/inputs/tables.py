@@ -13,6 +13,7 @@ import json
 import math
 import re
 import unicodedata
+import warnings
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
@@ -656,7 +657,7 @@ def _read_geojson(path: Path) -> Table:
     file = path.name
     text, notices = decode_text(path.read_bytes(), file=file)
     try:
-        raw = json.loads(text)
+        raw = json.loads(text, object_pairs_hook=_without_doubles)
     except (ValueError, RecursionError) as error:
         raise _error(file, f"is not valid JSON: {_first_line(error)}", "export it again") from None
     features = raw.get("features") if isinstance(raw, dict) else None
@@ -679,6 +680,16 @@ def _read_geojson(path: Path) -> Table:
     frame = gpd.GeoDataFrame(columns, geometry=geometry, crs=_geojson_crs(raw, file=file))
     table = _as_table(frame, file=file)
     return replace(table, notices=(*notices, *table.notices))
+
+
+def _without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Build an object; Python would silently keep the last of two equal keys."""
+    built = dict(pairs)
+    if len(built) < len(pairs):
+        keys = [key for key, _ in pairs]
+        twice = next(key for key in keys if keys.count(key) > 1)
+        raise ValueError(f"the key {twice[:MAX_VALUE_CHARS]!r} stands twice in one object")
+    return built
 
 
 def _geojson_geometry(raw: Sequence[Any], *, file: str) -> tuple[Any, list[Fault]]:
@@ -750,10 +761,17 @@ def _read_geopackage(path: Path, layer: str | None) -> Table:
     if layer is not None and layer not in layers:
         raise _error(file, f"has no layer {layer!r}", f"give one of: {', '.join(layers)}")
     try:
-        frame = pyogrio.read_dataframe(source, layer=layer or layers[0])
+        with warnings.catch_warnings(record=True) as doubts:
+            warnings.simplefilter("always")
+            frame = pyogrio.read_dataframe(source, layer=layer or layers[0])
     except (pyogrio.errors.DataSourceError, RuntimeError, ValueError) as error:
         raise _error(file, f"cannot be read: {_first_line(error)}", "export it again") from None
-    return _as_table(frame, file=file)
+    table = _as_table(frame, file=file)
+    notices = [
+        Fault(file=file, what=f"GDAL warns: {text}", remedy="look at the data on the map")
+        for text in dict.fromkeys(str(doubt.message)[:200] for doubt in doubts)
+    ]
+    return replace(table, notices=(*notices, *table.notices))
 
 
 def _as_table(frame: pd.DataFrame, *, file: str) -> Table:
