@@ -16,6 +16,8 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
+from pydantic import BaseModel
+
 from siting.case import SitingCase, StudyInputs, build_case
 from siting.domain import Stage, ignore_stage
 from siting.errors import Fault, InputError, OutputError
@@ -33,7 +35,7 @@ from siting.plan import ServiceState, SitingPlan
 from siting.study import Study, read_study
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from siting.instance import SitingInstance
     from siting.optimise.solve import Progress
@@ -187,11 +189,26 @@ def _serve(instance: SitingInstance) -> ServiceState:
 
 
 def _hash_inputs(study: Study) -> dict[str, str]:
-    """Return the SHA-256 of every input file by its name."""
-    files = study.inputs
-    specs = [files.roads, files.vehicles, *files.stations, files.candidates, files.districts]
-    paths = sorted({spec.path for spec in specs if spec is not None and spec.path is not None})
-    return {path.name: _hash_file(path) for path in paths}
+    """Return the SHA-256 of every input file by its name; of two of a name, by folder and name."""
+    paths = sorted(set(_find_paths(study.inputs)))
+    names = [path.name for path in paths]
+    return {
+        path.name if names.count(path.name) == 1 else f"{path.parent.name}/{path.name}": _hash_file(
+            path
+        )
+        for path in paths
+    }
+
+
+def _find_paths(part: BaseModel) -> Iterator[Path]:
+    """Yield every file that a part of the study names."""
+    for name in type(part).model_fields:
+        values = getattr(part, name)
+        for value in values if isinstance(values, list) else [values]:
+            if isinstance(value, Path):
+                yield value
+            elif isinstance(value, BaseModel):
+                yield from _find_paths(value)
 
 
 def _hash_file(path: Path) -> str:
