@@ -10,7 +10,6 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 from scipy.spatial import cKDTree
 
 from siting.demand import build_demand
@@ -19,6 +18,7 @@ from siting.domain import (
     SECONDS_PER_MINUTE,
     Accounts,
     BoolArray,
+    Datum,
     FloatArray,
     IntArray,
     LongArray,
@@ -27,8 +27,9 @@ from siting.domain import (
 )
 from siting.errors import Fault, StudyError
 from siting.inputs.candidates import count_reasons, read_candidates
+from siting.inputs.datum import compute_datum_fit, describe_datum_fit, from_wgs84, to_wgs84
 from siting.inputs.districts import find_districts
-from siting.inputs.stations import STANDING, empty_stations, usable_by_brand
+from siting.inputs.stations import STANDING, empty_stations, merge_stations, usable_by_brand
 from siting.instance import NO_GROUP, Requirements, SitingInstance
 from siting.network.road_network import build_road_network
 from siting.network.snapping import Snapped, SnapProblem, snap_to_roads
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
     import geopandas as gpd
+    import pandas as pd
 
     from siting.demand import Demand
     from siting.inputs.districts import DistrictTable
@@ -50,6 +52,7 @@ if TYPE_CHECKING:
     from siting.network.travel_time import TravelTimes
     from siting.study import Access, Study
 
+DATUM_CHECK_M = 700.0
 NO_LIMIT_ON_SITES = np.iinfo(np.int32).max
 UNREACHABLE_REASONS = {
     SnapProblem.NONE: "nothing within the cutoff",
@@ -195,6 +198,11 @@ def build_case(
         required=study.requirements.required,
     )
     stations, station_notices = combine_stations(inputs.stations)
+    datum_notices = [
+        check_datum(network, table.frame, declared=spec.datum, file=spec.path.name)
+        for table, spec in zip(inputs.stations, study.inputs.stations, strict=True)
+        if len(table.frame)
+    ]
     on_stage(Stage.TRAVEL_TIMES)
     times, demand_snap, snap_notices = _measure_access(
         study,
@@ -227,6 +235,7 @@ def build_case(
             *inputs.vehicles.notices,
             *chain.from_iterable(table.notices for table in inputs.stations),
             *station_notices,
+            *(notice for notice in datum_notices if notice is not None),
             *demand.notices,
             *candidates.notices,
             *snap_notices,
@@ -330,30 +339,54 @@ def _listed(count_by_reason: dict[str, int]) -> str:
 def combine_stations(
     tables: Sequence[StationTable],
 ) -> tuple[gpd.GeoDataFrame, tuple[Fault, ...]]:
-    """Put the station tables one below the other and keep what stands today.
+    """Merge the station tables into one charging map and keep what stands today.
 
     Returns
     -------
     tuple
-        The stations that stand (operational, or of unknown status), and a notice of the others.
-        Ids that stand in more than one table get the table's number before them.
+        The stations that stand (operational, or of unknown status), each once, and notices of
+        what was merged and what was left out.
     """
     if not tables:
         return empty_stations(), ()
-    frames = [table.frame for table in tables]
-    every = pd.concat(frames, ignore_index=True)
-    twice = every["station_id"].duplicated(keep=False)
-    number = np.repeat(np.arange(1, len(frames) + 1), [len(frame) for frame in frames])
-    every.loc[twice, "station_id"] = [
-        f"{n}:{name}" for n, name in zip(number[twice], every.loc[twice, "station_id"], strict=True)
-    ]
+    notices: tuple[Fault, ...] = ()
+    every = tables[0].frame
+    if len(tables) > 1:
+        merged = merge_stations(tables)
+        every, notices = merged.frame, merged.notices
     stands = every["status"].isin(STANDING)
     left_out = int((~stands).sum())
-    notice = Fault(
-        what=f"{left_out:,} stations are planned or closed and were left out",
-        remedy="nothing, if that is so",
-    )
-    return every[stands].reset_index(drop=True), (notice,) if left_out else ()
+    if left_out:
+        notice = Fault(
+            what=f"{left_out:,} stations are planned or closed and were left out",
+            remedy="nothing, if that is so",
+        )
+        notices = (*notices, notice)
+    return every[stands].reset_index(drop=True), notices
+
+
+def check_datum(
+    network: RoadNetwork, points: gpd.GeoDataFrame, *, declared: Datum, file: str
+) -> Fault | None:
+    """Return a notice if a file's points lie markedly closer to the roads under another datum.
+
+    Parameters
+    ----------
+    network
+        The roads.
+    points
+        Points in WGS-84, as converted from the declared datum.
+    declared, file
+        What the study declares, and the file's name for the notice.
+    """
+    as_written = from_wgs84(points.geometry.x, points.geometry.y, declared)
+    distance_m = {
+        datum: snap_to_roads(
+            network, *to_wgs84(*as_written, datum), max_distance_m=DATUM_CHECK_M
+        ).distance_m
+        for datum in Datum
+    }
+    return describe_datum_fit(compute_datum_fit(distance_m, declared=declared), file=file)
 
 
 def _measure_access(

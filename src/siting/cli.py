@@ -36,6 +36,10 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+stations_app = typer.Typer(
+    help="Read, merge and write charging stations.", no_args_is_help=True, rich_markup_mode=None
+)
+app.add_typer(stations_app, name="stations")
 out = Console(highlight=False, soft_wrap=True)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
 
@@ -138,6 +142,31 @@ def check(study: StudyArgument) -> None:
         )
     for line in case.summary_lines():
         out.print(escape(_printable(line)))
+
+
+@stations_app.command()
+def merge(
+    feeds: Annotated[
+        list[Path],
+        typer.Argument(
+            help="Feeds, the most trusted first; a .yaml lists feeds with datum and columns."
+        ),
+    ],
+    out_file: Annotated[
+        Path, typer.Option("--out", "-o", help=".csv, .geojson or .json (OCPI Locations).")
+    ],
+) -> None:
+    """Merge station feeds into one charging map, with a reason for every merge."""
+    from siting.pipeline import merge_feeds  # noqa: PLC0415 - keeps `--help` quick
+
+    with _faults_explained():
+        merged = merge_feeds(feeds, out_file=out_file)
+    for notice in merged.notices:
+        err.print(f"  • {escape(_printable(str(notice)))}")
+    out.print(
+        f"{len(merged.frame):,} stations, {len(merged.merges):,} merges, "
+        f"{len(merged.doubtful):,} doubtful pairs kept apart: {escape(str(out_file))}"
+    )
 
 
 @app.command()

@@ -22,26 +22,35 @@ from siting.case import SitingCase, StudyInputs, build_case
 from siting.domain import Stage, ignore_stage
 from siting.errors import Fault, InputError, OutputError
 from siting.inputs.districts import read_districts
-from siting.inputs.stations import read_stations
+from siting.inputs.stations import merge_stations, read_stations
 from siting.inputs.vehicles import read_vehicles
 from siting.instance import evaluate
 from siting.network.road_network import load_roads
 from siting.optimise.solve import SolveOptions, expect_plan, solve, solve_baseline
-from siting.outputs.files import MANIFEST_NAME, is_replaceable, write_folder
+from siting.outputs.files import (
+    MANIFEST_NAME,
+    is_replaceable,
+    render_csv,
+    write_file,
+    write_folder,
+)
 from siting.outputs.manifest import build_manifest, render_manifest
 from siting.outputs.map import render_map
 from siting.outputs.site_list import render_sites_csv, render_sites_geojson
+from siting.outputs.stations import write_stations
 from siting.plan import ServiceState, SitingPlan
-from siting.study import Study, read_study
+from siting.study import Stations, Study, read_station_feeds, read_study
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
+    from siting.inputs.stations import MergedStations
     from siting.instance import SitingInstance
     from siting.optimise.solve import Progress
 
 P = ParamSpec("P")
 T = TypeVar("T")
+FEED_LISTS = (".yaml", ".yml")
 HASH_CHUNK_BYTES = 1 << 20
 
 __all__ = [
@@ -160,6 +169,41 @@ def run(study_path: Path, folder: Path) -> SitingPlan:
     plan = solve_case(build_case(read_inputs(read_study(study_path))))
     write_outputs(plan, folder)
     return plan
+
+
+def merge_feeds(feeds: Sequence[Path], *, out_file: Path) -> MergedStations:
+    """Merge station feeds into one charging map and write it, with every merge beside it.
+
+    Parameters
+    ----------
+    feeds
+        The feeds, the most trusted first: files in WGS-84, or a YAML list of feeds with their
+        datum, columns and defaults.
+    out_file
+        ``.csv``, ``.geojson`` or ``.json`` (OCPI); ``<name>.merges.csv`` is written beside it.
+
+    Raises
+    ------
+    StudyError, InputError
+        With the faults of every feed.
+    OutputError
+        If the file cannot be written.
+    """
+    faults: list[Fault] = []
+    specs = [
+        spec
+        for feed in feeds
+        for spec in (
+            read_station_feeds(feed) if feed.suffix in FEED_LISTS else [Stations(path=feed)]
+        )
+    ]
+    tables = [_collect(faults, read_stations, spec) for spec in specs]
+    if faults:
+        raise InputError(faults)
+    merged = merge_stations([table for table in tables if table is not None])
+    write_stations(merged.frame, out_file)
+    write_file(out_file.with_suffix(".merges.csv"), render_csv(merged.merges))
+    return merged
 
 
 def refuse_foreign_folder(folder: Path) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from ruamel.yaml import YAML
@@ -32,6 +32,9 @@ NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 class _Model(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+M = TypeVar("M", bound=_Model)
 
 
 class Text(_Model):
@@ -386,6 +389,13 @@ class Study(_Model):
         return self
 
 
+class StationFeeds(_Model):
+    """A list of station feeds, for `siting stations merge`."""
+
+    stations: Annotated[list[Stations], Field(min_length=1)]
+    """The feeds, the most trusted first."""
+
+
 def study_schema() -> dict[str, Any]:
     """Return the study's JSON Schema, for editors and for documentation."""
     return Study.model_json_schema()
@@ -409,6 +419,42 @@ def read_study(path: Path) -> Study:
     StudyError
         With every fault of the file, each with its line and key.
     """
+    text = _read_text(path)
+    return parse_study(text, file=path.name, folder=path.resolve().parent)
+
+
+def read_station_feeds(path: Path) -> list[Stations]:
+    """Read a list of station feeds, each described as under `inputs.stations` of a study.
+
+    Parameters
+    ----------
+    path
+        A YAML file with one key, `stations`.
+
+    Raises
+    ------
+    StudyError
+        With every fault of the file.
+    """
+    text = _read_text(path)
+    raw = _load_yaml(text, file=path.name)
+    feeds = _validate(StationFeeds, raw, file=path.name)
+    return list(_with_absolute_paths(feeds, path.resolve().parent).stations)
+
+
+def parse_study(text: str, *, file: str = "study", folder: Path) -> Study:
+    """Parse a study's YAML text; ``folder`` is what its relative paths start from.
+
+    Raises
+    ------
+    StudyError
+        With every fault of the text, each with its line and key.
+    """
+    study = _validate(Study, _load_yaml(text, file=file), file=file)
+    return study.model_copy(update={"inputs": _with_absolute_paths(study.inputs, folder)})
+
+
+def _read_text(path: Path) -> str:
     name = path.name
     try:
         size = path.stat().st_size
@@ -420,26 +466,18 @@ def read_study(path: Path) -> Study:
                     )
                 ]
             )
-        text = path.read_text(encoding="utf-8-sig")
+        return path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
         raise StudyError(
             [Fault(file=name, what=f"cannot be read: {reason}", remedy="give a readable YAML file")]
         ) from None
-    return parse_study(text, file=name, folder=path.resolve().parent)
 
 
-def parse_study(text: str, *, file: str = "study", folder: Path) -> Study:
-    """Parse a study's YAML text; ``folder`` is what its relative paths start from.
-
-    Raises
-    ------
-    StudyError
-        With every fault of the text, each with its line and key.
-    """
-    raw = _load_yaml(text, file=file)
+def _validate(model: type[M], raw: Any, *, file: str) -> M:  # noqa: ANN401 - YAML nodes
+    """Return the model that the YAML describes, or raise every fault with its line and key."""
     try:
-        study = Study.model_validate(raw)
+        return model.model_validate(raw)
     except ValidationError as error:
         raise StudyError(
             [
@@ -454,7 +492,6 @@ def parse_study(text: str, *, file: str = "study", folder: Path) -> Study:
                 for item in error.errors(include_url=False)
             ]
         ) from None
-    return _with_absolute_paths(study, folder)
 
 
 def _load_yaml(text: str, *, file: str) -> Any:  # noqa: ANN401 - whatever the YAML holds
@@ -535,20 +572,17 @@ def _remedy(kind: str) -> str:
     return known.get(kind, "correct the value")
 
 
-def _with_absolute_paths(study: Study, folder: Path) -> Study:
-    def absolute(part: _Model) -> _Model:
-        changes: dict[str, Any] = {}
-        for name in type(part).model_fields:
-            value = getattr(part, name)
-            if isinstance(value, Path):
-                changes[name] = folder / value
-            elif isinstance(value, _Model):
-                changes[name] = absolute(value)
-            elif isinstance(value, list) and value and isinstance(value[0], _Model):
-                changes[name] = [absolute(item) for item in value]
-        return part.model_copy(update=changes)
-
-    return study.model_copy(update={"inputs": absolute(study.inputs)})
+def _with_absolute_paths(part: M, folder: Path) -> M:
+    changes: dict[str, Any] = {}
+    for name in type(part).model_fields:
+        value = getattr(part, name)
+        if isinstance(value, Path):
+            changes[name] = folder / value
+        elif isinstance(value, _Model):
+            changes[name] = _with_absolute_paths(value, folder)
+        elif isinstance(value, list) and value and isinstance(value[0], _Model):
+            changes[name] = [_with_absolute_paths(item, folder) for item in value]
+    return part.model_copy(update=changes)
 
 
 def total_budget_cny(study: Study) -> float:
