@@ -1,0 +1,365 @@
+// Sites, stations, candidates, unreachable demand and names, on one canvas over the map.
+(function (siting) {
+  "use strict";
+
+  const INK = {
+    site: "#c8400f",
+    siteRing: "#ffffff",
+    open: "#17497d",
+    some: "#5f93c4",
+    closed: "#8a8892",
+    candidate: "#6f6a62",
+    unreachable: "#8c1d5b",
+    paper: "rgba(252,251,248,.92)",
+    text: "#2e2a33",
+    district: "rgba(70,60,80,.78)",
+  };
+  const REACH_INK = ["#8c2d04", "#d9662b", "#f0a062", "#f9d3ae"];
+  const FONT = '"Noto Sans", "Noto Sans CJK SC", "PingFang SC", "Microsoft YaHei", system-ui, sans-serif';
+
+  const MIN_LABEL_RADIUS = 7.5;
+
+  const PointLayer = L.Renderer.extend({
+    options: { padding: 0.15, pane: "points" },
+
+    initialize: function (draw) {
+      L.Renderer.prototype.initialize.call(this, {});
+      this._draw = draw;
+    },
+
+    onAdd: function (map) {
+      L.Renderer.prototype.onAdd.call(this, map);
+      map.on("move", this._followMove, this);
+    },
+
+    onRemove: function (map) {
+      map.off("move", this._followMove, this);
+      L.Renderer.prototype.onRemove.call(this, map);
+    },
+
+    _initContainer: function () {
+      this._container = document.createElement("canvas");
+      this._container.setAttribute("aria-hidden", "true");
+    },
+
+    _destroyContainer: function () {
+      this._container.remove();
+      this._container = null;
+    },
+
+    // The renderer's own vector paths do not exist here.
+    _updatePaths: function () {},
+    _onZoomEnd: function () {},
+
+    // A long drag can leave the drawn margin: draw again before an edge shows.
+    _followMove: function () {
+      if (!this._bounds || this._waiting || this._map._animatingZoom) return;
+      const origin = this._map.containerPointToLayerPoint([0, 0]);
+      const view = L.bounds(origin, origin.add(this._map.getSize()));
+      if (this._bounds.contains(view)) return;
+      this._waiting = L.Util.requestAnimFrame(() => {
+        this._waiting = null;
+        if (this._map) this._update();
+      });
+    },
+
+    _update: function () {
+      if (this._map._animatingZoom && this._bounds) return;
+      L.Renderer.prototype._update.call(this);
+      this._paint();
+    },
+
+    repaint: function () {
+      if (this._map && !this._map._animatingZoom) this._paint();
+    },
+
+    _paint: function () {
+      const ratio = Math.min(window.devicePixelRatio || 1, 2);
+      const { min } = this._bounds;
+      const size = this._bounds.getSize();
+      const canvas = this._container;
+      L.DomUtil.setPosition(canvas, min);
+      // Setting the size clears.
+      canvas.width = Math.ceil(ratio * size.x);
+      canvas.height = Math.ceil(ratio * size.y);
+      canvas.style.width = size.x + "px";
+      canvas.style.height = size.y + "px";
+      const pen = canvas.getContext("2d");
+      pen.setTransform(ratio, 0, 0, ratio, -ratio * min.x, -ratio * min.y);
+      this._draw(pen, this._map, this._bounds);
+    },
+  });
+
+  // Shapes differ as well as colours, so that no reader depends on colour alone.
+  function drawSite(pen, x, y, radius, { ghost, chosen, hovered, label }) {
+    if (chosen || hovered) {
+      pen.beginPath();
+      pen.arc(x, y, radius + (chosen ? 6 : 4), 0, 2 * Math.PI);
+      pen.fillStyle = "rgba(200,64,15,.22)";
+      pen.fill();
+    }
+    pen.beginPath();
+    pen.arc(x, y, radius, 0, 2 * Math.PI);
+    if (ghost) {
+      pen.fillStyle = "rgba(255,255,255,.55)";
+      pen.fill();
+      pen.lineWidth = 1.4;
+      pen.setLineDash([2.5, 2.5]);
+      pen.strokeStyle = INK.site;
+      pen.stroke();
+      pen.setLineDash([]);
+      return;
+    }
+    pen.lineWidth = 3.4;
+    pen.strokeStyle = INK.siteRing;
+    pen.stroke();
+    pen.fillStyle = INK.site;
+    pen.fill();
+    if (label) drawLabel(pen, x, y, radius, label);
+    else if (radius >= 7.5) drawBolt(pen, x, y, radius * 0.62);
+  }
+
+  function drawLabel(pen, x, y, radius, label) {
+    pen.font = `700 ${label.length > 2 ? radius : 1.2 * radius}px ${FONT}`;
+    pen.textAlign = "center";
+    pen.textBaseline = "middle";
+    pen.fillStyle = INK.siteRing;
+    pen.fillText(label, x, y + 0.5);
+  }
+
+  function drawBolt(pen, x, y, size) {
+    pen.beginPath();
+    pen.moveTo(x + 0.18 * size, y - size);
+    pen.lineTo(x - 0.55 * size, y + 0.16 * size);
+    pen.lineTo(x - 0.04 * size, y + 0.16 * size);
+    pen.lineTo(x - 0.18 * size, y + size);
+    pen.lineTo(x + 0.55 * size, y - 0.18 * size);
+    pen.lineTo(x + 0.04 * size, y - 0.18 * size);
+    pen.closePath();
+    pen.fillStyle = INK.siteRing;
+    pen.fill();
+  }
+
+  function drawStation(pen, x, y, half, use, { chosen, hovered }) {
+    if (chosen || hovered) {
+      pen.fillStyle = "rgba(23,73,125,.22)";
+      pen.fillRect(x - half - 4, y - half - 4, 2 * half + 8, 2 * half + 8);
+    }
+    if (use === "closed") {
+      pen.fillStyle = INK.paper;
+      pen.fillRect(x - half, y - half, 2 * half, 2 * half);
+      pen.lineWidth = 1.1;
+      pen.strokeStyle = INK.closed;
+      pen.strokeRect(x - half, y - half, 2 * half, 2 * half);
+      return;
+    }
+    pen.lineWidth = half < 2 ? 0.8 : 1.6;
+    pen.strokeStyle = INK.siteRing;
+    pen.strokeRect(x - half, y - half, 2 * half, 2 * half);
+    pen.fillStyle = use === "open" ? INK.open : INK.some;
+    pen.fillRect(x - half, y - half, 2 * half, 2 * half);
+    if (use !== "some") return;
+    pen.beginPath();
+    pen.moveTo(x - half, y + half);
+    pen.lineTo(x + half, y + half);
+    pen.lineTo(x + half, y - half);
+    pen.closePath();
+    pen.fillStyle = INK.paper;
+    pen.fill();
+    pen.lineWidth = 0.9;
+    pen.strokeStyle = INK.some;
+    pen.strokeRect(x - half, y - half, 2 * half, 2 * half);
+  }
+
+  function drawCandidate(pen, x, y, radius, { chosen, hovered }) {
+    pen.beginPath();
+    pen.arc(x, y, radius + (chosen || hovered ? 3 : 0), 0, 2 * Math.PI);
+    pen.fillStyle = INK.paper;
+    pen.fill();
+    pen.lineWidth = chosen || hovered ? 2 : 1;
+    pen.strokeStyle = INK.candidate;
+    pen.stroke();
+  }
+
+  function drawUnreachable(pen, x, y, arm, { chosen, hovered }) {
+    const reach = arm + (chosen || hovered ? 2 : 0);
+    pen.beginPath();
+    pen.moveTo(x - reach, y - reach);
+    pen.lineTo(x + reach, y + reach);
+    pen.moveTo(x - reach, y + reach);
+    pen.lineTo(x + reach, y - reach);
+    pen.lineCap = "round";
+    pen.lineWidth = 4;
+    pen.strokeStyle = INK.paper;
+    pen.stroke();
+    pen.lineWidth = 1.8;
+    pen.strokeStyle = INK.unreachable;
+    pen.stroke();
+    pen.lineCap = "butt";
+  }
+
+  function siteRadius(tier, nTier, zoom) {
+    const step = nTier > 1 ? tier / (nTier - 1) : 0.5;
+    return (4.6 + 4.4 * step) * Math.min(1.7, 1.13 ** (zoom - 11));
+  }
+
+  // Who may charge at a station at a moment: every brand, some, or none; with a brand chosen,
+  // that brand or not.
+  function useOf(stations, k, state, nBrand) {
+    const bits = stations.usable[state.moment][k];
+    if (state.brand !== siting.ALL) return (bits >> state.brand) & 1 ? "open" : "closed";
+    return bits === 2 ** nBrand - 1 ? "open" : bits === 0 ? "closed" : "some";
+  }
+
+  // Draws everything and keeps where it stands, so that a pointer can find it again.
+  function createPointLayer(model, state, words) {
+    let placed = [];
+
+    function draw(pen, map, bounds) {
+      const zoom = map.getZoom();
+      const { k, dx, dy } = siting.scaleOf(model.origin, zoom);
+      const corner = map.getPixelOrigin();
+      const margin = 30;
+      const screen = (xy, n) => [xy[2 * n] * k + dx - corner.x, dy - xy[2 * n + 1] * k - corner.y];
+      const visible = (x, y) =>
+        x > bounds.min.x - margin && x < bounds.max.x + margin && y > bounds.min.y - margin && y < bounds.max.y + margin;
+      const mark = (kind, n) => ({
+        chosen: same(state.selection, kind, n),
+        hovered: same(state.hovered, kind, n),
+      });
+      placed = [];
+      const place = (kind, table, radius, paint, keep) => {
+        for (let n = table.n - 1; n >= 0; n--) {
+          if (keep && !keep(n)) continue;
+          const [x, y] = screen(table.xy, n);
+          if (!visible(x, y)) continue;
+          const r = radius(n);
+          paint(x, y, r, n, mark(kind, n));
+          placed.push({ kind, index: n, x, y, r });
+        }
+      };
+      const small = Math.min(2.2, Math.max(0.6, 1.14 ** (zoom - 11)));
+      const taken = [];
+
+      if (state.layers.candidates) {
+        place("candidate", model.candidates, () => 2.1 * small, (x, y, r, n, m) => drawCandidate(pen, x, y, r, m));
+      }
+      if (state.layers.unreachable) {
+        place("unreachable", model.unreachable, () => 2.8 * small, (x, y, r, n, m) => drawUnreachable(pen, x, y, r, m));
+      }
+      if (state.layers.stations) {
+        const { stations } = model;
+        place(
+          "station",
+          stations,
+          () => 2.7 * small,
+          (x, y, r, n, m) => drawStation(pen, x, y, r, useOf(stations, n, state, model.nBrand), m),
+          (n) => state.network === "" || stations.network[n] === state.network
+        );
+      }
+      if (state.layers.districts) drawDistrictNames(pen, screen, visible, zoom, taken);
+      if (state.layers.sites) {
+        if (state.selection && state.selection.kind === "site") drawFlows(pen, screen, state.selection.index);
+        const nTier = model.data.study.tiers.length;
+        place(
+          "site",
+          model.sites,
+          (n) => Math.max(siteRadius(model.sites.tier[n], nTier, zoom), state.printing ? MIN_LABEL_RADIUS : 0),
+          (x, y, r, n, m) =>
+            drawSite(pen, x, y, r, {
+              ...m,
+              ghost: state.moment !== "joint",
+              label: state.printing ? String(n + 1) : "",
+            })
+        );
+      }
+      if (zoom >= 13) drawSiteNames(pen, taken);
+    }
+
+    function drawFlows(pen, screen, site) {
+      const [sx, sy] = screen(model.sites.xy, site);
+      const flows = model.reach(site).filter((pair) => pair.kwh > 0);
+      const most = Math.max(...flows.map((pair) => pair.kwh), 1);
+      pen.lineCap = "round";
+      for (const pair of flows) {
+        const [west, south, east, north] = model.areas.bounds.slice(4 * pair.area, 4 * pair.area + 4);
+        const [x, y] = screen([(west + east) / 2, (south + north) / 2], 0);
+        pen.beginPath();
+        pen.moveTo(x, y);
+        pen.lineTo(sx, sy);
+        pen.lineWidth = 0.7 + 2.3 * Math.sqrt(pair.kwh / most);
+        pen.strokeStyle = "rgba(120,38,8,.42)";
+        pen.stroke();
+      }
+      pen.lineCap = "butt";
+    }
+
+    function drawDistrictNames(pen, screen, visible, zoom, taken) {
+      if (zoom > 13.5) return;
+      const { districts } = model;
+      pen.font = `600 ${zoom < 10 ? 11 : 12.5}px ${FONT}`;
+      pen.textAlign = "center";
+      pen.textBaseline = "middle";
+      for (let d = 0; d < districts.n; d++) {
+        const [x, y] = screen(districts.xy, d);
+        if (visible(x, y)) drawText(pen, words().name(districts.name[d]), x, y, INK.district, taken);
+      }
+    }
+
+    function drawSiteNames(pen, taken) {
+      pen.font = `500 11.5px ${FONT}`;
+      pen.textAlign = "center";
+      pen.textBaseline = "top";
+      for (const { kind, index, x, y, r } of placed) {
+        if (kind !== "site") continue;
+        const name = words().name(model.sites.name[index]) || model.sites.id[index];
+        drawText(pen, name.slice(0, 40), x, y + r + 4, INK.text, taken);
+      }
+    }
+
+    function drawText(pen, text, x, y, ink, taken) {
+      const half = pen.measureText(text).width / 2 + 3;
+      const box = [x - half, y - 9, x + half, y + 14];
+      if (taken.some((b) => box[0] < b[2] && box[2] > b[0] && box[1] < b[3] && box[3] > b[1])) return;
+      taken.push(box);
+      pen.lineJoin = "round";
+      pen.lineWidth = 3.5;
+      pen.strokeStyle = INK.paper;
+      pen.strokeText(text, x, y);
+      pen.fillStyle = ink;
+      pen.fillText(text, x, y);
+    }
+
+    const layer = new PointLayer(draw);
+    // What stands at a layer point, the topmost first; slack is larger for a finger.
+    layer.find = (point, slack) => {
+      let best = null;
+      let least = Infinity;
+      const order = { site: 0, station: 1, unreachable: 2, candidate: 3 };
+      for (const spot of placed) {
+        const distance = Math.hypot(spot.x - point.x, spot.y - point.y) - spot.r;
+        if (distance > slack) continue;
+        const score = Math.max(0, distance) + 3 * order[spot.kind];
+        if (score < least) [best, least] = [spot, score];
+      }
+      return best && { kind: best.kind, index: best.index };
+    };
+    return layer;
+  }
+
+  function same(spot, kind, index) {
+    return Boolean(spot) && spot.kind === kind && spot.index === index;
+  }
+
+  Object.assign(siting, {
+    INK,
+    REACH_INK,
+    createPointLayer,
+    drawSite,
+    drawStation,
+    drawCandidate,
+    drawUnreachable,
+    siteRadius,
+    useOf,
+  });
+})((window.siting = window.siting || {}));

@@ -1,0 +1,428 @@
+"""What the map shows, as one JSON-able value: the plan's numbers and its packed geometry.
+
+Drawing never solves: everything here is looked up or summed from a finished plan. Geometry is in
+Web Mercator metres (EPSG:3857, what browsers draw in), whole metres relative to an origin,
+delta-encoded and packed as base64 varints; the page's own script unpacks it.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import h3
+import numpy as np
+import shapely
+
+from siting.domain import SECONDS_PER_MINUTE, Datum
+from siting.instance import CLOSED
+from siting.outputs.map_geometry import MapProjection, pack_integers, pack_lines, pack_roads
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    import pandas as pd
+    from numpy.typing import NDArray
+
+    from siting.domain import BoolArray, FloatArray, LongArray
+    from siting.plan import ServiceState, SitingPlan
+    from siting.study import Text
+
+PAYLOAD_VERSION = 1
+KWH_STEP = 0.1
+"""Energy of an area is kept to this (kWh/day)."""
+MINUTE_STEP = 0.1
+AREA_TOLERANCE_M = 8.0
+DISTRICT_TOLERANCE_M = 15.0
+MAX_BINS = 4_000
+"""Demand that comes as points is shown in at most about this many hexagons."""
+
+
+def build_map_payload(plan: SitingPlan, *, datum: Datum = Datum.WGS84) -> dict[str, Any]:
+    """Build what the map shows.
+
+    Parameters
+    ----------
+    plan
+        A finished plan.
+    datum
+        Datum to draw in: that of the tiles beneath. Longitudes and latitudes shown as text stay
+        WGS-84.
+
+    Returns
+    -------
+    dict
+        JSON-able, the same for the same plan; without any text that the study or its inputs do
+        not hold, apart from ids of this module.
+    """
+    project, extent_m = _build_projection(plan, datum)
+    areas, area_of_demand = _build_areas(plan)
+    return {
+        "version": PAYLOAD_VERSION,
+        "datum": datum.value,
+        "origin_m": list(project.origin_m),
+        "extent_m": extent_m,
+        "study": _describe_study(plan),
+        "solve": _describe_solve(plan),
+        "service": _describe_service(plan),
+        "roads": pack_roads(plan.case.roads, project),
+        "districts": _describe_districts(plan, project),
+        "areas": _describe_areas(plan, areas, area_of_demand, project),
+        "sites": _describe_sites(plan, area_of_demand, project),
+        "stations": _describe_stations(plan, project),
+        "candidates": _describe_candidates(plan, project),
+        "unreachable": _describe_unreachable(plan, project),
+    }
+
+
+def _build_projection(plan: SitingPlan, datum: Datum) -> tuple[MapProjection, list[int]]:
+    """Return the projection with its origin in the middle of what the map must show.
+
+    That is all demand, candidates and stations; its west, south, east and north come along, in
+    metres from the origin.
+    """
+    frames = (plan.case.demand, plan.case.candidates, plan.case.stations)
+    points = np.concatenate([shapely.get_coordinates(f.geometry.to_numpy()) for f in frames])
+    if not len(points):
+        points = np.column_stack([plan.case.roads.node_lon_deg, plan.case.roads.node_lat_deg])
+    metres = MapProjection(datum=datum).points_m(points[:, 0], points[:, 1])
+    low, high = metres.min(axis=0), metres.max(axis=0)
+    middle = (low + high) // 2
+    origin_m = (int(middle[0]), int(middle[1]))
+    return (
+        MapProjection(datum=datum, origin_m=origin_m),
+        [int(v) for v in (*(low - middle), *(high - middle))],
+    )
+
+
+def _describe_study(plan: SitingPlan) -> dict[str, Any]:
+    study, case = plan.case.study, plan.case
+    inputs = study.inputs
+    return {
+        "name": study.name,
+        "title": _text(study.title),
+        "data_date": study.data_date,
+        "illustrative": case.illustrative,
+        "illustrative_note": None
+        if study.illustrative_note is None
+        else _text(study.illustrative_note),
+        "illustrative_vehicles": inputs.vehicles.illustrative,
+        "illustrative_stations": any(s.illustrative for s in inputs.stations),
+        "sources": {
+            "roads": inputs.roads.source or case.roads.source,
+            "vehicles": inputs.vehicles.source,
+            "stations": sorted({s.source for s in inputs.stations if s.source}),
+        },
+        "brands": [
+            {"id": brand.id, "name": {"en": brand.name, "zh": brand.name_zh or brand.name}}
+            for brand in study.brands
+        ],
+        "tiers": [
+            {
+                "id": tier.id,
+                "name": _text(tier.name),
+                "connectors": tier.connectors,
+                "power_kw": tier.power_kw,
+            }
+            for tier in study.tiers
+        ],
+        "budget_cny": case.instance.requirements.budget_cny,
+        "cutoff_minutes": study.access.cutoff_minutes,
+        "max_wait_minutes": study.service.max_wait_minutes,
+        "wait_exceeded_share": study.service.wait_exceeded_share,
+        "accounts": study.accounts.value,
+        "worth": study.access.worth.value,
+    }
+
+
+def _describe_solve(plan: SitingPlan) -> dict[str, Any]:
+    solve = plan.solve
+    return {
+        "status": solve.status.value,
+        "objective_kwh_per_day": _number(solve.objective),
+        "bound_kwh_per_day": _number(solve.bound),
+        "gap": _number(solve.gap),
+        "gap_asked": plan.case.study.solve.gap,
+        "engine": str(solve.engine),
+        "feasible": plan.joint.evaluation.feasible,
+        "cost_cny": round(plan.joint.evaluation.cost_cny, 2),
+    }
+
+
+def _describe_service(plan: SitingPlan) -> dict[str, Any]:
+    ledger = plan.ledger
+    columns = [c for c in ledger.columns if c.endswith("_kwh_per_day")]
+    return {
+        "brands": {column: _numbers(ledger[column], 1) for column in columns},
+        "pays_cny": _numbers(ledger["pays_cny"], 2),
+    }
+
+
+def _describe_districts(plan: SitingPlan, project: MapProjection) -> dict[str, Any]:
+    districts = plan.case.districts
+    if districts is None:
+        return {"id": [], "name": [], "shape": pack_lines([]), "rings": "", "label": pack_lines([])}
+    rings = [project.rings_m(shape, DISTRICT_TOLERANCE_M) for shape in districts.geometry]
+    inside = districts.geometry.representative_point()
+    service = plan.service_by_district.set_index("district")
+    return {
+        "id": _strings(districts["district_id"]),
+        "name": _names(districts),
+        "rings": pack_integers([len(r) for r in rings]),
+        "shape": pack_lines([ring for r in rings for ring in r]),
+        "label": project.pack_points(inside),
+        **{
+            column: _numbers(service[column].reindex(districts["district_id"], fill_value=0.0), 1)
+            for column in service.columns
+            if column.endswith("_kwh_per_day")
+        },
+    }
+
+
+def _build_areas(plan: SitingPlan) -> tuple[dict[str, Any], LongArray]:
+    """Return the areas that demand is shown in, and (n_demand,) the area of every point.
+
+    Zones are shown as they came; demand that came as points is gathered in H3 hexagons whose size
+    follows the number of points, so that a city of 20,000 points stays readable.
+    """
+    demand, zones = plan.case.demand, plan.case.zones
+    if zones is not None:
+        order = {zone: k for k, zone in enumerate(zones["zone_id"].astype(str))}
+        which = np.array([order[z] for z in demand["zone_id"].astype(str)], dtype=np.int64)
+        used, area = np.unique(which, return_inverse=True)
+        shapes = zones.geometry.to_numpy()[used]
+        ids = [str(z) for z in zones["zone_id"].to_numpy()[used]]
+        return {"id": ids, "shapes": list(shapes)}, area.astype(np.int64)
+    lat, lon = demand.geometry.y.to_numpy(), demand.geometry.x.to_numpy()
+    cells: NDArray[Any] = np.array([])
+    area = np.zeros(0, dtype=np.int64)
+    for resolution in (9, 8, 7, 6, 5):
+        of_point = [h3.latlng_to_cell(y, x, resolution) for y, x in zip(lat, lon, strict=True)]
+        cells, area = np.unique(np.array(of_point, dtype=str), return_inverse=True)
+        # Hexagons pay once they gather several points each: finer ones would leave gaps.
+        if len(cells) <= max(1, min(MAX_BINS, len(lat) // 3)):
+            break
+    shapes = [
+        shapely.Polygon([(x, y) for y, x in h3.cell_to_boundary(str(cell))]) for cell in cells
+    ]
+    return {"id": [str(c) for c in cells], "shapes": shapes}, area.astype(np.int64)
+
+
+def _describe_areas(
+    plan: SitingPlan, areas: dict[str, Any], area_of_demand: LongArray, project: MapProjection
+) -> dict[str, Any]:
+    instance = plan.case.instance
+    n = len(areas["id"])
+
+    def by_area(kwh: FloatArray) -> NDArray[np.int64]:
+        """(n_brand, n_area) whole steps of energy."""
+        sums = [np.bincount(area_of_demand, weights=column, minlength=n) for column in kwh.T]
+        return np.asarray(np.rint(np.array(sums) / KWH_STEP), dtype=np.int64)
+
+    wanted = by_area(instance.demand_kwh_per_day)
+    rings = [project.rings_m(shape, AREA_TOLERANCE_M) for shape in areas["shapes"]]
+    first = np.full(n, -1, dtype=np.int64)
+    np.maximum.at(first, area_of_demand, instance.demand_district)
+    states = _states(plan)
+    return {
+        "id": areas["id"],
+        "kwh_step": KWH_STEP,
+        "district": pack_integers(first),
+        "rings": pack_integers([len(r) for r in rings]),
+        "shape": pack_lines([ring for r in rings for ring in r]),
+        "wanted": [pack_integers(row) for row in wanted],
+        # What is missing is mostly zero where a plan is good: one byte instead of three.
+        "missing": {
+            name: [
+                pack_integers(row)
+                for row in np.maximum(wanted - by_area(state.evaluation.served_kwh_per_day), 0)
+            ]
+            for name, state in states.items()
+        },
+    }
+
+
+def _states(plan: SitingPlan) -> dict[str, ServiceState]:
+    return {"today": plan.today, "unified": plan.unified, "joint": plan.joint}
+
+
+def _describe_sites(
+    plan: SitingPlan, area_of_demand: LongArray, project: MapProjection
+) -> dict[str, Any]:
+    instance, sites = plan.case.instance, plan.sites
+    index_of = {site: j for j, site in enumerate(instance.site_ids)}
+    opened = np.array([index_of[site] for site in sites["site_id"]], dtype=np.int64)
+    tier_order = {tier: k for k, tier in enumerate(instance.tiers)}
+    candidates = plan.case.candidates.iloc[opened]
+    grid_kw = instance.requirements.site_grid_limit_kw[opened]
+    numbers = {
+        "connectors": 0,
+        "power_kw": 1,
+        "cost_cny": 2,
+        "capacity_kwh_per_day": 1,
+        "energy_kwh_per_day": 1,
+        "utilisation": 4,
+        "mean_drive_min": 2,
+    }
+    return {
+        "id": _strings(sites["site_id"]),
+        "name": _names(candidates),
+        "kind": _strings(sites["kind"]),
+        "district": [int(d) for d in instance.site_district[opened]],
+        "tier": [tier_order[t] for t in sites["tier"]],
+        "point": project.pack_points(candidates.geometry),
+        "longitude": _numbers(sites["longitude"], 6),
+        "latitude": _numbers(sites["latitude"], 6),
+        **{name: _numbers(sites[name], digits) for name, digits in numbers.items()},
+        "energy_by_brand": [
+            _numbers(sites[f"energy_{brand}_kwh_per_day"], 1) for brand in instance.brands
+        ],
+        "grid_limit_kw": [_number(kw) for kw in grid_kw],
+        "required": [bool(r) for r in instance.requirements.required[opened]],
+        **_why(plan, opened),
+        "reach": _pack_reach(plan, opened, area_of_demand),
+    }
+
+
+def _why(plan: SitingPlan, opened: LongArray) -> dict[str, Any]:
+    """Return what speaks for each opened site, summed from the pairs within reach (kWh/day)."""
+    instance = plan.case.instance
+    demand, supply = instance.cover_demand, instance.cover_supply
+    wanted = instance.demand_kwh_per_day
+    unserved = np.maximum(wanted - plan.unified.evaluation.served_kwh_per_day, 0)
+    open_supply = np.ones(instance.n_supply, dtype=bool)
+    open_supply[: instance.n_site] = plan.joint.decision.tier_of_site != CLOSED
+    reach, missing, only = (np.zeros(instance.n_supply) for _ in range(3))
+    for b in range(instance.n_brand):
+        usable = open_supply[supply] & instance.usable[supply, b]
+        i, j = demand[usable], supply[usable]
+        alone = np.bincount(i, minlength=instance.n_demand) == 1
+        reach += np.bincount(j, weights=wanted[i, b], minlength=instance.n_supply)
+        missing += np.bincount(j, weights=unserved[i, b], minlength=instance.n_supply)
+        only += np.bincount(j, weights=wanted[i, b] * alone[i], minlength=instance.n_supply)
+    return {
+        "reach_kwh_per_day": _numbers(reach[opened], 1),
+        "reach_unserved_kwh_per_day": _numbers(missing[opened], 1),
+        "only_here_kwh_per_day": _numbers(only[opened], 1),
+    }
+
+
+def _pack_reach(plan: SitingPlan, opened: LongArray, area_of_demand: LongArray) -> dict[str, Any]:
+    """Pack, site by site, the areas within reach: index step, mean minutes, energy that comes."""
+    instance = plan.case.instance
+    order = np.full(instance.n_supply, -1, dtype=np.int64)
+    order[opened] = np.arange(len(opened))
+    site = order[instance.cover_supply]
+    taken = site >= 0
+    n_area = int(area_of_demand.max(initial=-1)) + 1
+    key = site[taken] * n_area + area_of_demand[instance.cover_demand[taken]]
+    pairs, which = np.unique(key, return_inverse=True)
+    flow = plan.joint.decision.flow_kwh_per_day[taken].sum(axis=1)
+    time_s = instance.cover_time_s[taken].astype(np.float64)
+    n = len(pairs)
+    minutes = np.bincount(which, weights=time_s, minlength=n) / SECONDS_PER_MINUTE
+    minutes /= np.maximum(np.bincount(which, minlength=n), 1)
+    kwh = np.bincount(which, weights=flow, minlength=n)
+    area = pairs % max(n_area, 1)
+    return {
+        "counts": pack_integers(np.bincount(pairs // max(n_area, 1), minlength=len(opened))),
+        "area": pack_integers(np.diff(area, prepend=0)),
+        "minutes": pack_integers(np.rint(minutes / MINUTE_STEP).astype(np.int64)),
+        "kwh": pack_integers(np.rint(kwh / KWH_STEP).astype(np.int64)),
+        "minute_step": MINUTE_STEP,
+    }
+
+
+def _describe_stations(plan: SitingPlan, project: MapProjection) -> dict[str, Any]:
+    case, stations = plan.case, plan.case.stations
+    supply = slice(case.instance.n_site, None)
+    return {
+        "id": list(case.instance.station_ids),
+        "name": _names(stations),
+        "operator": _column(stations, "operator"),
+        "network": _column(stations, "network"),
+        "owner": _column(stations, "owner_brand"),
+        "connectors": _optional_numbers(stations, "connectors"),
+        "power_kw": _optional_numbers(stations, "power_kw"),
+        "capacity_kwh_per_day": _numbers(case.instance.station_capacity_kwh_per_day, 1),
+        "illustrative": [bool(v) for v in stations["illustrative"]]
+        if "illustrative" in stations
+        else [False] * len(stations),
+        "point": project.pack_points(stations.geometry),
+        "usable": {
+            "today": _brand_bits(case.instance_today.usable[supply]),
+            "unified": _brand_bits(case.instance.usable[supply]),
+            "joint": _brand_bits(case.instance.usable[supply]),
+        },
+        "energy_kwh_per_day": {
+            name: _numbers(state.evaluation.supplied_kwh_per_day[supply].sum(axis=1), 1)
+            for name, state in _states(plan).items()
+        },
+    }
+
+
+def _describe_candidates(plan: SitingPlan, project: MapProjection) -> dict[str, Any]:
+    """Describe the candidates that were not opened."""
+    closed = np.flatnonzero(plan.joint.decision.tier_of_site == CLOSED)
+    candidates = plan.case.candidates.iloc[closed]
+    return {
+        "id": [plan.case.instance.site_ids[j] for j in closed],
+        "name": _names(candidates),
+        "kind": _strings(candidates["kind"]),
+        "forbidden": [bool(f) for f in plan.case.instance.requirements.forbidden[closed]],
+        "point": project.pack_points(candidates.geometry),
+    }
+
+
+def _describe_unreachable(plan: SitingPlan, project: MapProjection) -> dict[str, Any]:
+    unreachable = plan.case.unreachable
+    return {
+        "id": _strings(unreachable["demand_id"]),
+        "reason": _strings(unreachable["reason"]),
+        "kwh_per_day": _numbers(unreachable["kwh_per_day"], 1),
+        "point": project.pack_points(unreachable.geometry),
+    }
+
+
+def _brand_bits(usable: BoolArray) -> list[int]:
+    """Return (n,) one bit a brand: whether its drivers may charge there."""
+    return [int(bits) for bits in usable @ (1 << np.arange(usable.shape[1]))]
+
+
+def _text(text: Text) -> dict[str, str]:
+    return {"en": text.en, "zh": text.zh or text.en}
+
+
+def _names(frame: pd.DataFrame) -> list[str | dict[str, str]]:
+    """Return names, in two languages where the data has both."""
+    names = _column(frame, "name")
+    if "name_zh" not in frame:
+        return list(names)
+    return [
+        {"en": name or zh, "zh": zh} if zh and zh != name else name
+        for name, zh in zip(names, _column(frame, "name_zh"), strict=True)
+    ]
+
+
+def _column(frame: pd.DataFrame, name: str) -> list[str]:
+    return _strings(frame[name]) if name in frame else [""] * len(frame)
+
+
+def _strings(values: Iterable[object]) -> list[str]:
+    return ["" if value is None or value != value else str(value) for value in values]  # noqa: PLR0124 - NaN test
+
+
+def _optional_numbers(frame: pd.DataFrame, name: str) -> list[float | int | None]:
+    return _numbers(frame[name], 1) if name in frame else [None] * len(frame)
+
+
+def _numbers(values: Iterable[Any], digits: int) -> list[float | int | None]:
+    return [_number(value, digits) for value in values]
+
+
+def _number(value: Any, digits: int | None = None) -> float | int | None:  # noqa: ANN401 - any number
+    """Return a JSON number, whole where it can be; null for what is unknown or unlimited."""
+    if value is None or not math.isfinite(float(value)):
+        return None
+    number = float(value) if digits is None else round(float(value), digits)
+    return int(number) if number.is_integer() else number
