@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 MAX_STUDY_BYTES = 1_000_000
+TILE_URL_PATTERN = r"^https://[A-Za-z0-9.-]+(:[0-9]+)?/[A-Za-z0-9/._~?&=%{}@,+-]*$"
 
 Id = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:-]*$")]
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
@@ -340,6 +341,33 @@ class Solve(_Model):
     """Seed of everything random; the same seed gives the same plan."""
 
 
+class MapTiles(_Model):
+    """Street pictures that the map may fetch when it is opened with the internet at hand."""
+
+    url: Annotated[str, Field(pattern=TILE_URL_PATTERN, max_length=500)]
+    """Address of a tile, https, with {x}, {y} and {z}; no other host is ever asked."""
+    attribution: Annotated[str, Field(min_length=1)]
+    """Whose tiles they are, as shown on the map."""
+    datum: Literal[Datum.WGS84, Datum.GCJ02] = Datum.WGS84
+    """Datum of the tiles; for `gcj02` all that is drawn is shifted to match."""
+    max_zoom: Annotated[int, Field(ge=1, le=22)] = 18
+    """Largest zoom that the tiles exist for."""
+
+    @model_validator(mode="after")
+    def _url_names_a_tile(self) -> Self:
+        missing = [part for part in ("{x}", "{y}", "{z}") if part not in self.url]
+        if missing:
+            raise ValueError(f"the address lacks {', '.join(missing)}")
+        return self
+
+
+class Map(_Model):
+    """How the map is drawn; without tiles it never asks the network for anything."""
+
+    tiles: MapTiles | None = None
+    """Street pictures beneath the map's own roads; the map works without them."""
+
+
 class Study(_Model):
     """A whole study: what is asked, of which inputs, under which assumptions."""
 
@@ -373,6 +401,8 @@ class Study(_Model):
     """What the plan must respect."""
     solve: Solve = Solve()
     """How hard to look."""
+    map: Map = Map()
+    """How the map is drawn."""
 
     @model_validator(mode="after")
     def _ids_are_unique(self) -> Self:

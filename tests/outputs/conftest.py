@@ -62,6 +62,7 @@ class Toy:
     network: str = "alliance"
     district_name: str = "Old Town"
     zoned: bool = True
+    tiles: str = ""
     status: SolveStatus = SolveStatus.OPTIMAL
 
 
@@ -178,7 +179,7 @@ def _case(toy: Toy, *, today: SitingInstance, unified: SitingInstance) -> Siting
         reason="no road near", kwh_per_day=20.0
     )
     return SitingCase(
-        study=parse_study(STUDY, folder=Path()),
+        study=parse_study(STUDY + toy.tiles, folder=Path()),
         roads=_roads(),
         districts=districts,
         zones=zones if toy.zoned else None,

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from siting.errors import StudyError
 from siting.outputs import map as map_module
 from siting.outputs.map import escape_json, render_map
 
@@ -45,7 +46,7 @@ class Page(HTMLParser):
         self.elements.append((tag, dict(attrs)))
         self.open = len(self.elements) - 1
 
-    def handle_endtag(self, tag: str) -> None:
+    def handle_endtag(self, tag: str) -> None:  # noqa: ARG002 - the parser's own signature
         self.open = -1
 
     def handle_data(self, data: str) -> None:
@@ -97,6 +98,32 @@ def test_the_policy_names_every_script_and_style(toy_plan: SitingPlan) -> None:
         "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
         for text in run + styles
     }
+
+
+def test_tiles_open_the_policy_for_their_host_alone(
+    build_toy_plan: Callable[..., SitingPlan],
+) -> None:
+    tiles = '{url: "https://tiles.example.org/{z}/{x}/{y}.png?a=1", attribution: Example}'
+    html = render_map(build_toy_plan(tiles=f"map: {{tiles: {tiles}}}\n"))
+    assert "img-src data: https://tiles.example.org;" in html
+    assert "img-src data:;" in render_map(build_toy_plan())
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://tiles.example.org/{z}/{x}/{y}.png",
+        "https://tiles.example.org/{z}/{x}.png",
+        "https://tiles.example.org/;script-src *;/{z}/{x}/{y}.png",
+        'https://tiles.example.org/{z}/{x}/{y}.png" onload="x',
+        "javascript:{x}{y}{z}",
+    ],
+)
+def test_an_address_that_names_no_tiles_is_refused(
+    url: str, build_toy_plan: Callable[..., SitingPlan]
+) -> None:
+    with pytest.raises(StudyError, match="tiles"):
+        build_toy_plan(tiles=f"map: {{tiles: {{url: '{url}', attribution: x}}}}\n")
 
 
 @pytest.mark.parametrize("name", HOSTILE)

@@ -70,7 +70,7 @@ def test_metres_are_those_of_web_mercator() -> None:
     lon, lat = np.array([114.3, -0.1, 179.9]), np.array([30.6, 51.5, -60.0])
     metres = MapProjection(origin_m=(10, 20)).points_m(lon, lat)
     x_m, y_m = Transformer.from_crs(4326, 3857, always_xy=True).transform(lon, lat)
-    np.testing.assert_allclose(metres + [10, 20], np.column_stack([x_m, y_m]), atol=0.51)
+    np.testing.assert_allclose(metres + np.array([10, 20]), np.column_stack([x_m, y_m]), atol=0.51)
 
 
 def test_a_shifted_base_map_moves_what_is_drawn() -> None:

@@ -9,13 +9,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from siting.domain import Datum
 from siting.outputs.map_payload import build_map_payload
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from siting.plan import SitingPlan
+
+
+GCJ02_TILES = """
+map:
+  tiles: {url: "https://tiles.example.org/{z}/{x}/{y}.png", attribution: Example, datum: gcj02}
+"""
 
 
 @pytest.fixture
@@ -107,8 +112,11 @@ def test_the_rest_is_there(payload: dict[str, Any]) -> None:
     assert payload["districts"]["joint_kwh_per_day"] == [270]
 
 
-def test_text_coordinates_stay_wgs84_on_a_shifted_map(toy_plan: SitingPlan) -> None:
-    plain = build_map_payload(toy_plan)
-    shifted = build_map_payload(toy_plan, datum=Datum.GCJ02)
+def test_text_coordinates_stay_wgs84_on_a_shifted_map(
+    build_toy_plan: Callable[..., SitingPlan],
+) -> None:
+    plain = build_map_payload(build_toy_plan())
+    shifted = build_map_payload(build_toy_plan(tiles=GCJ02_TILES))
+    assert shifted["datum"] == "gcj02"
     assert shifted["sites"]["longitude"] == plain["sites"]["longitude"]
     assert shifted["origin_m"] != plain["origin_m"]

@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any
 import folium
 from folium.template import Template
 
-from siting.domain import Datum
 from siting.outputs.map_payload import build_map_payload
+from siting.study import TILE_URL_PATTERN
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -88,7 +88,7 @@ def render_map(plan: SitingPlan) -> str:
     ValueError
         If the page would refer to anything outside itself.
     """
-    return render_map_page(build_map_payload(plan, datum=Datum.WGS84))
+    return render_map_page(build_map_payload(plan))
 
 
 def render_map_page(payload: Mapping[str, Any]) -> str:
@@ -100,7 +100,9 @@ def render_map_page(payload: Mapping[str, Any]) -> str:
     page = frame.replace(BODY_MARK, _asset(BODY))
     head = [
         '<meta charset="utf-8">',
-        _render_policy(styles=styles, scripts=[*scripts, start]),
+        _render_policy(
+            styles=styles, scripts=[*scripts, start], tile_host=_tile_host(payload["tiles"])
+        ),
         '<meta name="viewport" content="width=device-width, initial-scale=1">',
         '<meta name="color-scheme" content="light">',
         "<title>siting</title>",
@@ -195,13 +197,23 @@ def _json_block(element_id: str, value: Any) -> str:  # noqa: ANN401 - any JSON 
     return f'<script type="application/json" id="{element_id}">{escape_json(value)}</script>'
 
 
-def _render_policy(*, styles: Iterable[str], scripts: Iterable[str]) -> str:
-    """Return the policy: nothing but these very scripts and styles, and pictures made in place."""
+def _tile_host(tiles: Mapping[str, Any] | None) -> str | None:
+    """Return the only host that the page may ask, where the study names tiles."""
+    if tiles is None:
+        return None
+    url = str(tiles["url"])
+    if not re.fullmatch(TILE_URL_PATTERN, url):
+        raise ValueError(f"not an address of tiles: {url}")
+    return "/".join(url.split("/")[:3])
+
+
+def _render_policy(*, styles: Iterable[str], scripts: Iterable[str], tile_host: str | None) -> str:
+    """Return the policy: these very scripts and styles, and pictures made here or of the tiles."""
     rules = [
         "default-src 'none'",
         f"script-src {_hashes(scripts)}",
         f"style-src {_hashes(styles)}",
-        "img-src data:",
+        "img-src data:" if tile_host is None else f"img-src data: {tile_host}",
         "base-uri 'none'",
         "form-action 'none'",
     ]

@@ -38,16 +38,14 @@ MAX_BINS = 4_000
 """Demand that comes as points is shown in at most about this many hexagons."""
 
 
-def build_map_payload(plan: SitingPlan, *, datum: Datum = Datum.WGS84) -> dict[str, Any]:
+def build_map_payload(plan: SitingPlan) -> dict[str, Any]:
     """Build what the map shows.
 
     Parameters
     ----------
     plan
-        A finished plan.
-    datum
-        Datum to draw in: that of the tiles beneath. Longitudes and latitudes shown as text stay
-        WGS-84.
+        A finished plan. Where its study names tiles, all is drawn in their datum; longitudes and
+        latitudes shown as text stay WGS-84.
 
     Returns
     -------
@@ -55,11 +53,14 @@ def build_map_payload(plan: SitingPlan, *, datum: Datum = Datum.WGS84) -> dict[s
         JSON-able, the same for the same plan; without any text that the study or its inputs do
         not hold, apart from ids of this module.
     """
+    tiles = plan.case.study.map.tiles
+    datum = Datum.WGS84 if tiles is None else tiles.datum
     project, extent_m = _build_projection(plan, datum)
     areas, area_of_demand = _build_areas(plan)
     return {
         "version": PAYLOAD_VERSION,
         "datum": datum.value,
+        "tiles": None if tiles is None else tiles.model_dump(mode="json"),
         "origin_m": list(project.origin_m),
         "extent_m": extent_m,
         "study": _describe_study(plan),

@@ -19,7 +19,15 @@
       brand: siting.ALL,
       moment: "joint",
       theme: "coverage",
-      layers: { sites: true, stations: true, candidates: false, unreachable: true, districts: true, roads: true },
+      layers: {
+        sites: true,
+        stations: true,
+        candidates: false,
+        unreachable: true,
+        districts: true,
+        roads: true,
+        tiles: false,
+      },
       network: "",
       selection: null,
       hovered: null,
@@ -39,6 +47,28 @@
     const areaLayer = siting.createAreaLayer(model, (a) => theme.fillOf(a));
     const roadLayer = siting.createRoadLayer(model, state);
     const pointLayer = siting.createPointLayer(model, state, () => words);
+
+    // Street pictures, if the study names any: our own roads stand in where they do not come.
+    const tileLayer = model.data.tiles && createTileLayer(model.data.tiles);
+    function createTileLayer(tiles) {
+      const layer = L.tileLayer(tiles.url, { maxNativeZoom: tiles.max_zoom, maxZoom: 19, className: "street" });
+      layer.on("tileerror", () => {
+        if (state.layers.tiles && !state.layers.roads) setLayer("roads", true);
+      });
+      return layer;
+    }
+
+    function setLayer(name, on) {
+      state.layers[name] = on;
+      if (name === "tiles") {
+        if (on) tileLayer.addTo(map);
+        else tileLayer.remove();
+        state.layers.roads = !on;
+      }
+      if (name === "districts" || name === "roads" || name === "tiles") roadLayer.repaint();
+      showLegend();
+      pointLayer.repaint();
+    }
 
     function wholeBounds() {
       const [west, south, east, north] = model.extent;
@@ -89,12 +119,7 @@
 
     function showLegend() {
       const focused = document.activeElement && document.activeElement.name;
-      const rows = panels.layerRows(model, state, words, (name, on) => {
-        state.layers[name] = on;
-        if (name === "districts" || name === "roads") roadLayer.repaint();
-        showLegend();
-        pointLayer.repaint();
-      });
+      const rows = panels.layerRows(model, state, words, setLayer);
       const legend = $("layers").querySelector("legend");
       panels.fill($("layers"), [legend, ...rows]);
       if (focused && focused.startsWith("layer-")) document.getElementsByName(focused)[0].focus();
@@ -118,12 +143,14 @@
       for (const node of document.querySelectorAll("[data-t]")) node.textContent = t(node.dataset.t);
       $("title").textContent = words.name(study.title);
       $("badge").hidden = !study.illustrative;
-      $("credit-made").textContent = study.illustrative ? t("badge") + " ·" : "";
+      const credits = [study.illustrative && t("badge"), model.data.tiles && model.data.tiles.attribution];
+      $("credit-more").textContent = credits.filter(Boolean).map((text) => text + " · ").join("");
       $("tab-sites").textContent = t("tab.sites", { n: model.sites.n });
       $("search").placeholder = t("search.hint");
       $("language").textContent = t("language.other");
       $("language").setAttribute("aria-label", t("language.switch"));
       $("language").lang = state.lang === "zh" ? "en" : "zh-CN";
+      $("map_siting").setAttribute("role", "application");
       $("map_siting").setAttribute("aria-label", t("map.label"));
       for (const [id, key] of [["zoom-in", "zoom.in"], ["zoom-out", "zoom.out"], ["zoom-all", "zoom.all"]]) {
         $(id).setAttribute("aria-label", t(key));
@@ -209,7 +236,7 @@
       showDetail();
       showMap();
       showHits();
-      if (focus) (document.querySelector(`.hit[data-last]`) || $("map_siting")).focus();
+      if (focus) (document.querySelector(`[data-spot="${was.kind}:${was.index}"]`) || $("map_siting")).focus();
     }
 
     function lookAt(kind, index) {
@@ -363,6 +390,7 @@
     showTabs();
     showLanguage();
     listen();
+    if (tileLayer && navigator.onLine) setLayer("tiles", true);
     siting.page = { map, model, state };
     document.body.dataset.ready = "true";
   }

@@ -186,11 +186,12 @@
 
   function proof(model, words) {
     const { t } = words;
-    const { solve } = model.data;
+    const { solve, study } = model.data;
+    const worth = study.worth === "plain" ? "" : ` (${t("unit.worth")})`;
     return section(t("proof"), [
       el("p", { class: solve.status === "optimal" ? "verdict good" : "verdict open", text: proofWords(solve, words) }),
       pairs([
-        [t("proof.objective"), words.energy(solve.objective_kwh_per_day)],
+        [t("proof.objective") + worth, words.energy(solve.objective_kwh_per_day)],
         [t("proof.bound"), words.energy(solve.bound_kwh_per_day)],
         [t("proof.gap", { asked: words.percent(solve.gap_asked, 1) }), words.percentUp(solve.gap === null ? NaN : solve.gap)],
         [t("proof.engine"), solve.engine],
@@ -305,7 +306,7 @@
           ? `${words.name(model.data.study.tiers[table.tier[index]].name)} · ${words.money(table.cost_cny[index])}`
           : `${t("kind." + kind)} · ${table.id[index]}`;
       return el("li", {}, [
-        el("button", { type: "button", class: `hit hit-${kind}`, "aria-current": chosen ? "true" : null, on: { click: () => select(kind, index) } }, [
+        el("button", { type: "button", class: `hit hit-${kind}`, "data-spot": `${kind}:${index}`, "aria-current": chosen ? "true" : null, on: { click: () => select(kind, index) } }, [
           el("i", { class: "dot", "aria-hidden": "true" }),
           el("span", { class: "hit-name" }, [el("bdi", { text: title }), el("small", { text: note })]),
           kind === "site" && el("span", { class: "hit-value", text: words.energy(table.energy_kwh_per_day[index]) }),
@@ -540,6 +541,15 @@
         pen.strokeRect(1, 11, 20, 0);
       }),
     };
+    if (model.data.tiles) {
+      marks.tiles = mark((pen) => {
+        pen.fillStyle = "#dfe5dc";
+        pen.fillRect(2, 4, 18, 14);
+        pen.strokeStyle = "#fff";
+        pen.lineWidth = 2;
+        pen.strokeRect(8, 0, 30, 11);
+      });
+    }
     const uses = brand === null ? ["open", "some", "closed"] : ["open", "closed"];
     const rows = [];
     for (const name of Object.keys(marks)) {
@@ -573,6 +583,7 @@
   function sheet(model, words) {
     const { t } = words;
     const { sites } = model;
+    const { study } = model.data;
     const shown = Math.min(sites.n, MAX_PRINTED);
     const rows = Array.from({ length: shown }, (_, n) =>
       el("li", {}, [
@@ -585,8 +596,10 @@
     );
     return [
       el("h2", { text: `${t("layer.sites")} · ${t("sites.order")}` }),
+      study.data_date && el("p", { class: "sheet-date", text: `${t("about.date")} ${study.data_date}` }),
       el("ol", { class: "sheet-sites" }, rows),
       sites.n > shown && el("p", { class: "note", text: t("print.more", { n: sites.n - shown }) }),
+      study.illustrative_note && el("p", { class: "note", text: words.name(study.illustrative_note) }),
     ].filter(Boolean);
   }
 
