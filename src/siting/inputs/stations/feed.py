@@ -93,7 +93,7 @@ def build_feed_stations(feed: StationFeed, spec: Stations) -> StationTable:
     columns = _columns(records, powers, spec=spec, defaults=defaults)
     frame = build_frame(columns, lon, lat)
     faults = validate_frame(
-        pd.DataFrame(frame.drop(columns="geometry")),
+        pd.DataFrame(frame.drop(columns="geometry")).astype({"connectors": np.float64}),
         STATIONS_SCHEMA,
         table=Table(file=feed.file, frame=frame),
     )
