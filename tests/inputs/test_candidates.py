@@ -160,6 +160,8 @@ def test_the_rules_in_their_order_and_their_reasons(tmp_path: Path) -> None:
         "e": "inside an exclusion area: East Lake",
         "g": "closer than 150 m to another candidate: a",
     }
+    table = read(**spec, required=["c", "g"])  # 48 m apart, but both are required
+    assert list(table.frame["site_id"]) == ["c", "f", "g"]
     table = read(**spec, required=["g"], count=1)
     assert list(table.frame["site_id"]) == ["g"]
     reasons = dict(table.excluded.to_numpy().tolist())

@@ -193,6 +193,7 @@ def test_parquet_keeps_texts_numbers_and_nulls(tmp_path: Path) -> None:
             "big": [123456789012345678, 2],
             "f": [1054.0, 7.0],
             "half": [0.5, 1.0],
+            "lost": [1.2e17, 1.0],
             "name": pd.Categorical([" NA", None]),
             "n": pd.array([1, None], dtype="Int64"),
             "flag": [True, False],
@@ -204,6 +205,7 @@ def test_parquet_keeps_texts_numbers_and_nulls(tmp_path: Path) -> None:
     assert list(text_column(table, "big")[0]) == ["123456789012345678", "2"]
     assert list(text_column(table, "f")[0]) == ["1054", "7"]
     assert [f.row for f in text_column(table, "half")[1]] == [1]
+    assert [f.row for f in text_column(table, "lost")[1]] == [1]
     assert [f.row for f in number_column(table, "n")[1]] == [2]
     assert number_column(table, "n", missing=0.0)[0].tolist() == [1.0, 0.0]
     assert "true and false" in number_column(table, "flag")[1][0].what

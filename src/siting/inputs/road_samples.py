@@ -107,9 +107,8 @@ def sample_roads(roads: RoadTable, *, step_m: float, kept: BoolArray) -> RoadSam
 
 
 def _distance_along(roads: RoadTable) -> FloatArray:
-    """Return (n_shape,) one running distance over all shapes (m); jumps between them count 0."""
+    """Return (n_shape,) one running distance over all shapes and the jumps between them (m)."""
     lon, lat = roads.shape_lon_deg, roads.shape_lat_deg
     east_m = METRES_PER_DEGREE * np.cos(np.radians(lat[:-1])) * np.diff(lon)
     leg_m = np.hypot(east_m, METRES_PER_DEGREE * np.diff(lat))
-    leg_m[roads.shape_start[1:-1] - 1] = 0.0
     return np.concatenate([[0.0], np.cumsum(leg_m)]) if lon.size else np.empty(0)
