@@ -148,7 +148,7 @@
       $("tab-sites").textContent = t("tab.sites", { n: model.sites.n });
       $("search").placeholder = t("search.hint");
       $("language").textContent = t("language.other");
-      $("language").setAttribute("aria-label", t("language.switch"));
+      $("language").title = t("language.switch");
       $("language").lang = state.lang === "zh" ? "en" : "zh-CN";
       $("map_siting").setAttribute("role", "application");
       $("map_siting").setAttribute("aria-label", t("map.label"));

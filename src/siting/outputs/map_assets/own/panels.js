@@ -334,7 +334,7 @@
         ]),
         el("button", { type: "button", class: "close", id: "close", "aria-label": words.t("close"), text: "×", on: { click: close } }),
       ]),
-      el("div", { class: "detail-body" }, built.body),
+      el("div", { class: "detail-body", tabindex: "0", role: "region", "aria-label": built.title }, built.body),
     ];
   }
 

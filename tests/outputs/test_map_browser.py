@@ -1,0 +1,412 @@
+"""The map in headless Chromium with the network blocked: it works, and runs no name.
+
+Skipped where there is no Chromium; with SITING_REQUIRE_BROWSER=1 that is a failure instead.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from siting.domain import SolveStatus
+from siting.outputs.map import render_map
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from playwright.sync_api import Browser, Page
+
+    from siting.plan import SitingPlan
+
+pytestmark = pytest.mark.browser
+
+AXE = Path(__file__).parent / "vendor" / "axe-core" / "axe.min.js"
+DESKTOP = {"width": 1600, "height": 1000}
+PHONE = {"width": 390, "height": 844}
+BROWSER_NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
+HOSTILE = (
+    "<img src=x onerror=\"window.pwned='img'\"><svg onload=\"window.pwned='svg'\">",
+    "${window.pwned='t'}`${window.pwned='b'}`</script><script>window.pwned='s'</script>",
+    "{{window.pwned}}\u202egnirts\u2028\u2029'\"&lt;b&gt;javascript:window.pwned='j'",
+)
+
+
+def find_chromium() -> str | None:
+    named = os.environ.get("SITING_CHROMIUM")
+    return named or next(filter(None, map(shutil.which, BROWSER_NAMES)), None)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    required = os.environ.get("SITING_REQUIRE_BROWSER") == "1"
+    try:
+        from playwright.sync_api import sync_playwright  # noqa: PLC0415 - may be missing
+    except ImportError:
+        if required:
+            raise
+        pytest.skip("playwright is not installed")
+    executable = find_chromium()
+    if executable is None:
+        message = "no Chromium on the PATH; SITING_CHROMIUM names one"
+        pytest.fail(message) if required else pytest.skip(message)
+    with sync_playwright() as playwright:
+        launched = playwright.chromium.launch(executable_path=executable, args=["--no-sandbox"])
+        yield launched
+        launched.close()
+
+
+@contextmanager
+def opened(
+    browser: Browser, html: str, folder: Path, *, language: str = "en-GB", phone: bool = False
+) -> Iterator[Page]:
+    """Open a page from a file; afterwards nothing was fetched and nothing complained."""
+    path = folder / "map.html"
+    path.write_text(html, encoding="utf-8", newline="\n")
+    asked: list[str] = []
+    complaints: list[str] = []
+    context = browser.new_context(
+        viewport=PHONE if phone else DESKTOP,  # type: ignore[arg-type] - a plain dict will do
+        locale=language,
+        has_touch=phone,
+        is_mobile=phone,
+    )
+    page = context.new_page()
+    page.on("console", lambda message: complaints.append(f"{message.type}: {message.text}"))
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on("dialog", lambda dialog: complaints.append(f"dialog: {dialog.message}"))
+
+    def block(route: Any) -> None:  # noqa: ANN401 - playwright's route
+        if route.request.url == path.as_uri():
+            route.continue_()
+        else:
+            asked.append(route.request.url)
+            route.abort()
+
+    page.route("**/*", block)
+    page.goto(path.as_uri())
+    page.wait_for_selector("body[data-ready]")
+    yield page
+    assert asked == []
+    assert complaints == []
+    context.close()
+
+
+@pytest.fixture
+def toy_page(browser: Browser, toy_plan: SitingPlan, tmp_path: Path) -> Iterator[Page]:
+    with opened(browser, render_map(toy_plan), tmp_path) as page:
+        yield page
+
+
+def choose(page: Page, name: str, value: str) -> None:
+    page.locator(f'input[name="{name}"][value="{value}"]').check(force=True)
+
+
+INKED = """(pane) => {
+    let n = 0;
+    for (const canvas of document.querySelectorAll(`.leaflet-${pane}-pane canvas`)) {
+        const copy = new OffscreenCanvas(canvas.width, canvas.height);
+        const pen = copy.getContext("2d", { willReadFrequently: true });
+        pen.drawImage(canvas, 0, 0);
+        const { data } = pen.getImageData(0, 0, canvas.width, canvas.height);
+        for (let k = 3; k < data.length; k += 4) n += data[k] > 0;
+    }
+    return n;
+}"""
+PLACE_OF = """([kind, index]) => {
+    const { map, model } = siting.page;
+    const { xy } = siting.panels.tableOf(model, kind);
+    const place = siting.toLatLng(model.origin, xy[2 * index], xy[2 * index + 1]);
+    const point = map.latLngToContainerPoint(place);
+    const box = map.getContainer().getBoundingClientRect();
+    return [box.x + point.x, box.y + point.y];
+}"""
+
+
+def inked(page: Page, pane: str) -> int:
+    """Return how many pixels of a pane's canvases are not blank."""
+    return int(page.evaluate(INKED, pane))
+
+
+def place_of(page: Page, kind: str, index: int) -> tuple[float, float]:
+    """Return where something stands on the screen, in pixels."""
+    x, y = page.evaluate(PLACE_OF, [kind, index])
+    return x, y
+
+
+def test_the_summary_says_what_the_plan_says(toy_page: Page) -> None:
+    text = toy_page.inner_text("#panel-summary")
+    # 60 of 290 kWh today, 270 with the plan.
+    for part in ("21 %", "93 %", "2 new sites", "¥3.5 million", "¥4 million", "0.40 %"):
+        assert part in text, part
+    assert toy_page.title() == "Toy town"
+    assert toy_page.is_visible("#badge")
+    assert "OpenStreetMap contributors" in toy_page.inner_text(".credit")
+
+
+def test_every_layer_is_drawn_and_can_be_hidden(toy_page: Page) -> None:
+    everything = inked(toy_page, "points")
+    assert everything > 0
+    for name in ("sites", "stations", "unreachable", "districts"):
+        toy_page.uncheck(f'input[name="layer-{name}"]')
+    assert inked(toy_page, "points") == 0
+    toy_page.check('input[name="layer-candidates"]')
+    assert inked(toy_page, "points") > 0
+    assert inked(toy_page, "roads") > 0
+    toy_page.uncheck('input[name="layer-roads"]')
+    assert inked(toy_page, "roads") == 0
+    assert inked(toy_page, "areas") > 0
+    choose(toy_page, "theme", "none")
+    assert inked(toy_page, "areas") == 0
+
+
+def test_moments_and_themes_change_the_colours(toy_page: Page) -> None:
+    def legend() -> str:
+        return str(toy_page.inner_text("#scale"))
+
+    def colour(area: int) -> str:
+        return str(
+            toy_page.evaluate(
+                "(a) => siting.createTheme(siting.page.model, siting.page.state).fillOf(a)", area
+            )
+        )
+
+    assert "served" in legend()
+    with_plan = colour(1)
+    choose(toy_page, "moment", "today")
+    assert colour(1) != with_plan
+    choose(toy_page, "theme", "wanted")
+    assert "wanted" in legend()
+    choose(toy_page, "theme", "gain")
+    assert "than today" in legend()
+
+
+def test_a_click_opens_a_site_and_escape_closes_it(toy_page: Page) -> None:
+    toy_page.mouse.click(*place_of(toy_page, "site", 0))
+    detail = toy_page.inner_text("#detail")
+    for part in ("North Gate", "¥2.5 million", "170 kWh/day", "57 %", "≤ 5 min for 95 %"):
+        assert part in detail, part
+    assert "Drive to the selected site" in toy_page.inner_text("#scale")
+    toy_page.keyboard.press("Escape")
+    assert toy_page.is_hidden("#detail")
+
+
+def test_clicks_open_stations_areas_and_unreachable_demand(toy_page: Page) -> None:
+    toy_page.mouse.click(*place_of(toy_page, "station", 0))
+    assert "Ant, Bee" in toy_page.inner_text("#detail")
+    choose(toy_page, "moment", "today")
+    assert "Bee" not in toy_page.inner_text("#detail")
+    toy_page.click("#close")
+    toy_page.mouse.click(*place_of(toy_page, "unreachable", 0))
+    assert "no road near" in toy_page.inner_text("#detail")
+    toy_page.click("#close")
+    x, y = place_of(toy_page, "station", 0)
+    toy_page.mouse.click(x - 40, y)
+    assert "z0" in toy_page.inner_text("#detail h2")
+
+
+def test_hovering_says_what_it_is(toy_page: Page) -> None:
+    toy_page.mouse.move(*place_of(toy_page, "site", 1))
+    assert toy_page.inner_text("#hover") == "Proposed site · South Gate"
+
+
+def test_the_brand_filter_changes_numbers_and_legend(toy_page: Page) -> None:
+    choose(toy_page, "brand", "1")
+    assert "0 %" in toy_page.inner_text(".hero")
+    assert "Bee drivers may charge" in toy_page.inner_text("#layers")
+    choose(toy_page, "brand", "-1")
+    assert "all brands may charge" in toy_page.inner_text("#layers")
+
+
+def test_search_finds_names_and_ids(toy_page: Page) -> None:
+    toy_page.click("#tab-sites")
+    assert toy_page.locator("#hits li").count() == 2
+    for query, found in (("south", "South Gate"), ("e1", "Closed station"), ("关闭", "Closed")):
+        toy_page.fill("#search", query)
+        assert found in toy_page.inner_text("#hits")
+    toy_page.fill("#search", "nowhere")
+    assert "Nothing found" in toy_page.inner_text("#hits")
+    toy_page.fill("#search", "South")
+    toy_page.click("#hits button")
+    assert "South Gate" in toy_page.inner_text("#detail h2")
+
+
+def test_the_network_filter_hides_the_other_stations(toy_page: Page) -> None:
+    before = inked(toy_page, "points")
+    toy_page.select_option("#network", "other")
+    assert inked(toy_page, "points") < before
+
+
+def test_language_switches_and_follows_the_reader(
+    browser: Browser, toy_plan: SitingPlan, tmp_path: Path
+) -> None:
+    with opened(browser, render_map(toy_plan), tmp_path, language="zh-CN") as page:
+        assert page.title() == "玩具城"
+        assert "新建 2 座站点" in page.inner_text("#panel-summary")
+        assert "350 万元" in page.inner_text("#panel-summary")
+        assert page.get_attribute("html", "lang") == "zh-CN"
+        # Chinese texts hold no words left in English, but names and units of the data.
+        page.click("#tab-about")
+        assert "现状" in page.inner_text("#panel-about")
+        page.click("#language")
+        assert page.title() == "Toy town"
+        assert page.get_attribute("html", "lang") == "en"
+
+
+def test_it_can_be_used_by_keyboard_alone(toy_page: Page) -> None:
+    toy_page.keyboard.press("Tab")
+    assert toy_page.evaluate("document.activeElement.className") == "skip"
+    toy_page.keyboard.press("/")
+    assert toy_page.evaluate("document.activeElement.id") == "search"
+    toy_page.keyboard.type("south")
+    toy_page.keyboard.press("Tab")
+    toy_page.keyboard.press("Enter")
+    assert "South Gate" in toy_page.inner_text("#detail h2")
+    assert toy_page.evaluate("document.activeElement.id") == "close"
+    toy_page.keyboard.press("Escape")
+    assert toy_page.evaluate("document.activeElement.dataset.spot") == "site:1"
+    toy_page.focus("#tab-sites")
+    toy_page.keyboard.press("ArrowRight")
+    assert toy_page.get_attribute("#tab-about", "aria-selected") == "true"
+    toy_page.focus('input[name="moment"][value="joint"]')
+    toy_page.keyboard.press("ArrowLeft")
+    assert toy_page.evaluate("siting.page.state.moment") == "unified"
+
+
+@pytest.mark.parametrize(("language", "phone"), [("en-GB", False), ("zh-CN", True)])
+def test_axe_finds_no_barrier(
+    browser: Browser, toy_plan: SitingPlan, tmp_path: Path, language: str, *, phone: bool
+) -> None:
+    with opened(browser, render_map(toy_plan), tmp_path, language=language, phone=phone) as page:
+        page.evaluate(AXE.read_text("utf-8"))
+        if phone:
+            page.click("#grip")
+            page.wait_for_timeout(400)
+        for tab in ("summary", "sites", "about"):
+            page.click(f"#tab-{tab}")
+            check_with_axe(page)
+        page.evaluate("document.body.classList.remove('sheet-open')")
+        page.evaluate("document.querySelector('#hits button').click()")
+        page.wait_for_timeout(400)
+        check_with_axe(page)
+
+
+def check_with_axe(page: Page) -> None:
+    result = page.evaluate("axe.run()")
+    assert [
+        f"{item['id']}: {node['target']} {node['failureSummary']}"
+        for item in result["violations"]
+        for node in item["nodes"]
+    ] == []
+
+
+def test_no_name_is_ever_run(
+    browser: Browser, build_toy_plan: Callable[..., SitingPlan], tmp_path: Path
+) -> None:
+    plan = build_toy_plan(
+        site_names=HOSTILE, station_name=HOSTILE[1], network=HOSTILE[0], district_name=HOSTILE[2]
+    )
+    with opened(browser, render_map(plan), tmp_path) as page:
+        page.click("#tab-sites")
+        for language in ("en", "zh"):
+            for kind, query in (("site", "s0"), ("station", "e0"), ("district", "D")):
+                page.fill("#search", query)
+                page.click(f".hit-{kind}")
+                assert page.inner_text("#detail h2") != "", (kind, language)
+                page.wait_for_timeout(50)
+            page.mouse.move(*place_of(page, "site", 1))
+            page.click("#language")
+        assert page.evaluate("window.pwned === undefined")
+        assert page.locator("#side img, #side svg, #detail img, #detail svg").count() == 0
+        for site, name in enumerate(HOSTILE):
+            page.fill("#search", f"s{site}")
+            assert page.text_content("#hits bdi") == name
+
+
+def test_the_policy_refuses_what_is_not_ours(
+    browser: Browser, toy_plan: SitingPlan, tmp_path: Path
+) -> None:
+    path = tmp_path / "map.html"
+    path.write_text(render_map(toy_plan), encoding="utf-8", newline="\n")
+    page = browser.new_page()
+    page.goto(path.as_uri())
+    refused = page.evaluate(
+        """() => new Promise((done) => {
+            document.addEventListener("securitypolicyviolation", (e) => done(e.effectiveDirective));
+            const script = document.createElement("script");
+            script.textContent = "window.pwned = 1";
+            document.body.append(script);
+        })"""
+    )
+    assert refused == "script-src-elem"
+    assert page.evaluate("window.pwned === undefined")
+    page.close()
+
+
+def test_a_limit_never_reads_as_a_proof(
+    browser: Browser, build_toy_plan: Callable[..., SitingPlan], tmp_path: Path
+) -> None:
+    html = render_map(build_toy_plan(status=SolveStatus.FEASIBLE))
+    with opened(browser, html, tmp_path) as page:
+        text = page.inner_text("#panel-summary")
+        assert "Not proven best" in text
+        assert "Proven:" not in text
+
+
+def test_a_phone_shows_map_sheet_and_detail(
+    browser: Browser, toy_plan: SitingPlan, tmp_path: Path
+) -> None:
+    with opened(browser, render_map(toy_plan), tmp_path, phone=True) as page:
+        assert page.is_visible("#headline")
+        assert page.evaluate("document.documentElement.scrollWidth") == PHONE["width"]
+        page.click("#grip")
+        page.click("#tab-sites")
+        page.click("#hits button >> nth=0")
+        assert page.is_visible("#detail")
+        page.wait_for_timeout(500)
+        _, y = place_of(page, "site", 0)
+        assert (
+            0 < y < page.evaluate("document.getElementById('detail').getBoundingClientRect().top")
+        )
+
+
+def test_it_prints_on_one_sheet_of_a3(toy_page: Page, tmp_path: Path) -> None:
+    pdf = tmp_path / "map.pdf"
+    toy_page.pdf(path=str(pdf), prefer_css_page_size=True, print_background=True)
+    content = pdf.read_bytes()
+    assert content.count(b"/Type /Page\n") + content.count(b"/Type /Page ") == 1
+    assert b"/MediaBox [0 0 1191" in content
+    assert toy_page.evaluate("!document.body.classList.contains('printing')")
+
+
+def test_street_tiles_are_asked_of_their_host_alone(
+    browser: Browser, build_toy_plan: Callable[..., SitingPlan], tmp_path: Path
+) -> None:
+    tiles = '{url: "https://tiles.example.org/{z}/{x}/{y}.png", attribution: Tiles by Example}'
+    path = tmp_path / "map.html"
+    path.write_text(render_map(build_toy_plan(tiles=f"map: {{tiles: {tiles}}}\n")), "utf-8")
+    context = browser.new_context(viewport=DESKTOP)  # type: ignore[arg-type] - a plain dict will do
+    page = context.new_page()
+    asked: list[str] = []
+
+    def block(route: Any) -> None:  # noqa: ANN401 - playwright's route
+        if route.request.url == path.as_uri():
+            route.continue_()
+        else:
+            asked.append(route.request.url)
+            route.abort()
+
+    page.route("**/*", block)
+    page.goto(path.as_uri())
+    page.wait_for_selector("body[data-ready]")
+    page.wait_for_function("siting.page.state.layers.roads")
+    assert asked
+    assert all(url.startswith("https://tiles.example.org/") for url in asked)
+    # No tile came: our own roads stand in.
+    assert inked(page, "roads") > 0
+    assert "Tiles by Example" in page.inner_text(".credit")
+    context.close()
