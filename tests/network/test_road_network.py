@@ -18,14 +18,13 @@ from shapely import LineString
 from siting.domain import Direction
 from siting.errors import InputError
 from siting.inputs.roads import OSM_ATTRIBUTION, read_compact_roads, write_compact_roads
+from siting.network.osmnx_graph import download_roads, read_graphml_roads
 from siting.network.road_network import (
     build_arcs,
     build_road_network,
     compute_hilbert_order,
-    download_roads,
     find_utm_epsg,
     load_roads,
-    read_graphml_roads,
 )
 from siting.network.snapping import Snapped
 from siting.network.travel_time import compute_travel_times
@@ -243,7 +242,7 @@ def test_cache_is_keyed_by_content(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         raise AssertionError("read anew, though cached")
 
     with monkeypatch.context() as patch:
-        patch.setattr("siting.network.road_network.ox.load_graphml", never)
+        patch.setattr("osmnx.load_graphml", never)
         assert load_roads(spec, cache_folder=cache).content_hash == first.content_hash
 
     changed = street_graph()

@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from siting.domain import Direction
+from siting.network.road_network import build_road_network
 from siting.network.travel_time import (
     NO_STATION,
     Reach,
@@ -23,6 +24,7 @@ from siting.network.travel_time import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from siting.inputs.roads import RoadTable
     from siting.network.road_network import RoadNetwork
     from siting.network.snapping import Snapped
 
@@ -171,6 +173,52 @@ def test_no_points_no_pairs(make_network: MakeNetwork, on: On) -> None:
             assert times.start.tolist() == [0] * (demand.n_point + 1)
             nearest = compute_nearest(network, demand, sites, direction=direction)
             assert (nearest.station == NO_STATION).all()
+
+
+@pytest.mark.parametrize("direction", Direction)
+def test_a_queue_that_proves_too_short_is_made_longer(
+    make_network: MakeNetwork,
+    on: On,
+    reference_times: Callable[..., Table],
+    direction: Direction,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    side = 12
+    at = [(100.0 * (k % side), 100.0 * (k // side)) for k in range(side * side)]
+    east = [(k, k + 1, 100, KPH, KPH) for k in range(side * side) if k % side < side - 1]
+    north = [(k, k + side, 100, KPH, KPH / 3) for k in range(side * side - side)]
+    network = make_network(at, east + north)
+    points = on(*((k, 0.3) for k in range(0, len(east + north), 5)))
+    expected = reference_times(network, points, points, cutoff_s=71.3, direction=direction)
+    monkeypatch.setattr("siting.network.many_to_many.QUEUE_CAPACITY", 8)
+    times = compute_travel_times(
+        network, points, points, cutoff_s=71.3, direction=direction, dtype=np.float64
+    )
+    np.testing.assert_allclose(dense(times), expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("direction", Direction)
+def test_threads_do_not_change_a_bit(
+    make_roads: Callable[..., RoadTable], on: On, direction: Direction
+) -> None:
+    rng = np.random.default_rng(2)
+    at = rng.uniform(-2000, 2000, (300, 2))
+    ends = rng.integers(0, 300, (900, 2))
+    rows = [(a, b, 50.0 + 40 * (k % 7), KPH, KPH * (k % 3)) for k, (a, b) in enumerate(ends)]
+    network = build_road_network(make_roads(at.tolist(), rows))
+    demand = on(*zip(rng.integers(0, 900, 500), rng.random(500), strict=True))
+    sites = on(*zip(rng.integers(0, 900, 300), rng.random(300), strict=True))
+    for left, right in ((demand, sites), (sites, demand)):
+        one, two = (
+            compute_travel_times(
+                network, left, right, cutoff_s=60.0, direction=direction, threads=threads
+            )
+            for threads in (1, 2)
+        )
+        assert one.n_pair > 1000
+        np.testing.assert_array_equal(one.start, two.start)
+        np.testing.assert_array_equal(one.site, two.site)
+        np.testing.assert_array_equal(one.time_s, two.time_s)
 
 
 def test_why_demand_is_not_reached(make_network: MakeNetwork, on: On) -> None:

@@ -1,29 +1,130 @@
-"""A directed OSMnx graph to a road table."""
+"""Roads through OSMnx: its GraphML files, and a place by its name; the sole importer of OSMnx."""
 
 from __future__ import annotations
 
+import contextlib
 import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
+from xml.etree.ElementTree import ParseError
 
 import numpy as np
+import osmnx as ox
 import shapely
+from networkx import NetworkXException  # type: ignore[import-untyped]  # it ships none
+from osmnx._errors import InsufficientResponseError, ResponseStatusCodeError
 
 from siting.domain import SECONDS_PER_HOUR
-from siting.inputs.roads import RoadTable
+from siting.errors import Fault, InputError
+from siting.inputs.roads import OSM_ATTRIBUTION, RoadTable
 from siting.inputs.roads.assemble import compute_lengths_m, round_degrees
-from siting.inputs.roads.tags import FREE_FLOW_KPH, NOT_FOR_CARS, parse_maxspeed_kph
+from siting.inputs.roads.tags import (
+    ACCESS_KEYS,
+    FREE_FLOW_KPH,
+    NOT_FOR_CARS,
+    parse_maxspeed_kph,
+)
+from siting.inputs.roads.xml_guard import refuse_hostile_xml
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
 
 METRES_PER_KM = 1000.0
 KPH_PER_METRE_PER_SECOND = SECONDS_PER_HOUR / METRES_PER_KM
 SAVED_CLASS_KPH: Mapping[str, float] = {**FREE_FLOW_KPH, "service": 15.0}
 UNKNOWN_CLASS = "road"
+DOWNLOAD_TIMEOUT_S = 180
+
+_GRAPH_ERRORS = (
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    MemoryError,
+    NetworkXException,
+    ParseError,
+    RecursionError,
+    TypeError,
+    ValueError,
+)
+"""What OSMnx and networkx raise for files that are no road graph."""
 
 Point = tuple[float, float]
 Shape = tuple[Point, ...]
+
+
+def read_graphml_roads(path: Path, *, source: str = OSM_ATTRIBUTION) -> RoadTable:
+    """Read a GraphML file of OSMnx.
+
+    The graph is taken as its author saved it: edges keep their ``travel_time`` or ``speed_kph``
+    where they have one, and get a speed by ``maxspeed`` or class where not; only classes that no
+    car drives on are dropped. The two edges of a two-way street become one segment.
+
+    Parameters
+    ----------
+    path
+        The file.
+    source
+        Attribution.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read as a directed road graph.
+    """
+    refuse_hostile_xml(path)
+    try:
+        graph = ox.load_graphml(path)
+        if not graph.is_directed():
+            raise ValueError("the graph is undirected")
+        return convert_graph(_to_degrees(graph), source=source)
+    except _GRAPH_ERRORS as error:
+        raise _error(
+            Fault(
+                file=str(path),
+                what=f"cannot be read as a road graph: {error}",
+                remedy="save a directed drive graph with osmnx.save_graphml",
+            )
+        ) from None
+
+
+def download_roads(place: str, *, source: str = OSM_ATTRIBUTION) -> RoadTable:
+    """Download the drive network of a place through OSMnx; needs the internet.
+
+    Parameters
+    ----------
+    place
+        A name that Nominatim knows, such as ``Hankou, Wuhan, China``.
+    source
+        Attribution.
+
+    Raises
+    ------
+    InputError
+        If the place is unknown, has no area, or the services do not answer.
+    """
+    try:
+        with _own_osmnx_settings():
+            graph = ox.graph_from_place(place, network_type="drive", retain_all=True)
+        return convert_graph(_to_degrees(graph), source=source)
+    except OSError as error:  # every error of requests is one
+        raise _error(
+            Fault(
+                what=f"OpenStreetMap's services do not answer: {type(error).__name__}",
+                remedy="check the internet connection, or give a road file with `path`",
+                column="inputs.roads.place",
+                value=place,
+            )
+        ) from None
+    except (*_GRAPH_ERRORS, InsufficientResponseError, ResponseStatusCodeError) as error:
+        raise _error(
+            Fault(
+                what=f"the place's roads cannot be loaded: {error}",
+                remedy="give an area that OpenStreetMap knows, or a road file with `path`",
+                column="inputs.roads.place",
+                value=place,
+            )
+        ) from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,3 +262,33 @@ def _road_class(value: object) -> str:
     """Return a class; of a merged edge's several the first that cars drive on."""
     values = [str(item) for item in value] if isinstance(value, list) else [str(value or "")]
     return next((item for item in values if item in SAVED_CLASS_KPH), values[0]) or UNKNOWN_CLASS
+
+
+def _to_degrees(graph: Any) -> Any:  # noqa: ANN401 - networkx has no types
+    if ox.projection.is_projected(graph.graph["crs"]):
+        return ox.projection.project_graph(graph, to_latlong=True)
+    return graph
+
+
+@contextlib.contextmanager
+def _own_osmnx_settings() -> Iterator[None]:
+    """Set OSMnx's global settings for one download, and put them back."""
+    ours: dict[str, Any] = {
+        "use_cache": False,
+        "log_console": False,
+        "log_file": False,
+        "requests_timeout": DOWNLOAD_TIMEOUT_S,
+        "useful_tags_way": [*ox.settings.useful_tags_way, *ACCESS_KEYS],
+    }
+    before = {name: getattr(ox.settings, name) for name in ours}
+    try:
+        for name, value in ours.items():
+            setattr(ox.settings, name, value)
+        yield
+    finally:
+        for name, value in before.items():
+            setattr(ox.settings, name, value)
+
+
+def _error(fault: Fault) -> InputError:
+    return InputError([fault])

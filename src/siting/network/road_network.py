@@ -9,12 +9,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Literal
-from xml.etree.ElementTree import ParseError
 
 import numpy as np
-import osmnx as ox
-from networkx import NetworkXException  # type: ignore[import-untyped]  # it ships none
-from osmnx._errors import InsufficientResponseError, ResponseStatusCodeError
 from pyproj import Transformer
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components
@@ -37,14 +33,11 @@ from siting.inputs.roads import (
     read_roads,
     write_compact_roads,
 )
-from siting.inputs.roads.tags import ACCESS_KEYS
-from siting.inputs.roads.xml_guard import refuse_hostile_xml
 from siting.network.compiled import KernelArray, compiled
-from siting.network.osmnx_graph import convert_graph
 from siting.study import RoadFormat
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
     from pathlib import Path
 
     from siting.study import Roads
@@ -56,20 +49,6 @@ FIRST_UTM_NORTH_EPSG = 32601
 FIRST_UTM_SOUTH_EPSG = 32701
 LAST_UTM_ZONE = 60
 CACHE_BLOCK_BYTES = 1 << 20
-DOWNLOAD_TIMEOUT_S = 180
-
-_GRAPH_ERRORS = (
-    ArithmeticError,
-    AttributeError,
-    LookupError,
-    MemoryError,
-    NetworkXException,
-    ParseError,
-    RecursionError,
-    TypeError,
-    ValueError,
-)
-"""What OSMnx and networkx raise for files that are no road graph."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -223,6 +202,9 @@ def load_roads(spec: Roads, *, cache_folder: Path | None = None) -> RoadTable:
     """
     road_format, path = detect_road_format(spec), spec.path
     if path is None:
+        # OSMnx takes seconds to import; only the studies that need it wait for it.
+        from siting.network.osmnx_graph import download_roads  # noqa: PLC0415 - as said above
+
         return download_roads(spec.place or "", source=spec.source or OSM_ATTRIBUTION)
     if cache_folder is None or road_format is RoadFormat.COMPACT or not path.is_file():
         return _read_file(spec, road_format, path)
@@ -234,80 +216,6 @@ def load_roads(spec: Roads, *, cache_folder: Path | None = None) -> RoadTable:
     with contextlib.suppress(OutputError):
         write_compact_roads(roads, cached)
     return roads
-
-
-def read_graphml_roads(path: Path, *, source: str = OSM_ATTRIBUTION) -> RoadTable:
-    """Read a GraphML file of OSMnx.
-
-    The graph is taken as its author saved it: edges keep their ``travel_time`` or ``speed_kph``
-    where they have one, and get a speed by ``maxspeed`` or class where not; only classes that no
-    car drives on are dropped. The two edges of a two-way street become one segment.
-
-    Parameters
-    ----------
-    path
-        The file.
-    source
-        Attribution.
-
-    Raises
-    ------
-    InputError
-        If the file cannot be read as a directed road graph.
-    """
-    refuse_hostile_xml(path)
-    try:
-        graph = ox.load_graphml(path)
-        if not graph.is_directed():
-            raise ValueError("the graph is undirected")
-        return convert_graph(_to_degrees(graph), source=source)
-    except _GRAPH_ERRORS as error:
-        raise _error(
-            Fault(
-                file=str(path),
-                what=f"cannot be read as a road graph: {error}",
-                remedy="save a directed drive graph with osmnx.save_graphml",
-            )
-        ) from None
-
-
-def download_roads(place: str, *, source: str = OSM_ATTRIBUTION) -> RoadTable:
-    """Download the drive network of a place through OSMnx; needs the internet.
-
-    Parameters
-    ----------
-    place
-        A name that Nominatim knows, such as ``Hankou, Wuhan, China``.
-    source
-        Attribution.
-
-    Raises
-    ------
-    InputError
-        If the place is unknown, has no area, or the services do not answer.
-    """
-    try:
-        with _own_osmnx_settings():
-            graph = ox.graph_from_place(place, network_type="drive", retain_all=True)
-        return convert_graph(_to_degrees(graph), source=source)
-    except OSError as error:  # every error of requests is one
-        raise _error(
-            Fault(
-                what=f"OpenStreetMap's services do not answer: {type(error).__name__}",
-                remedy="check the internet connection, or give a road file with `path`",
-                column="inputs.roads.place",
-                value=place,
-            )
-        ) from None
-    except (*_GRAPH_ERRORS, InsufficientResponseError, ResponseStatusCodeError) as error:
-        raise _error(
-            Fault(
-                what=f"the place's roads cannot be loaded: {error}",
-                remedy="give an area that OpenStreetMap knows, or a road file with `path`",
-                column="inputs.roads.place",
-                value=place,
-            )
-        ) from None
 
 
 def build_road_network(
@@ -338,11 +246,13 @@ def build_road_network(
         If no road may be driven.
     """
     if not ((roads.forward_kph > 0) | (roads.backward_kph > 0)).any():
-        raise _error(
-            Fault(
-                what="the roads hold no segment that a car may drive",
-                remedy="give a drive network: check the highway, access and speed columns",
-            )
+        raise InputError(
+            [
+                Fault(
+                    what="the roads hold no segment that a car may drive",
+                    remedy="give a drive network: check the highway, access and speed columns",
+                )
+            ]
         )
     crs_epsg = find_utm_epsg(roads.node_lon_deg, roads.node_lat_deg)
     transformer = Transformer.from_crs(WGS84_EPSG, crs_epsg, always_xy=True)
@@ -434,10 +344,6 @@ def compute_hilbert_order(x_m: FloatArray, y_m: FloatArray) -> IntArray:
     return np.argsort(_hilbert_rank(column, row), kind="stable").astype(np.int32)
 
 
-def _error(fault: Fault) -> InputError:
-    return InputError([fault])
-
-
 def _slowness_by_class(classes: tuple[str, ...], class_factor: Mapping[str, float]) -> FloatArray:
     return np.array([class_factor.get(name, 1.0) for name in classes], dtype=np.float64)
 
@@ -464,6 +370,8 @@ def _label_components(arcs: Arcs, *, connection: Literal["weak", "strong"]) -> I
 
 def _read_file(spec: Roads, road_format: RoadFormat, path: Path) -> RoadTable:
     if road_format is RoadFormat.GRAPHML:
+        from siting.network.osmnx_graph import read_graphml_roads  # noqa: PLC0415 - as load_roads
+
         return read_graphml_roads(path, source=spec.source or OSM_ATTRIBUTION)
     return read_roads(spec)
 
@@ -477,32 +385,6 @@ def _cache_key(spec: Roads, road_format: RoadFormat, path: Path) -> str:
         while block := stream.read(CACHE_BLOCK_BYTES):
             digest.update(block)
     return digest.hexdigest()
-
-
-def _to_degrees(graph: Any) -> Any:  # noqa: ANN401 - networkx has no types
-    if ox.projection.is_projected(graph.graph["crs"]):
-        return ox.projection.project_graph(graph, to_latlong=True)
-    return graph
-
-
-@contextlib.contextmanager
-def _own_osmnx_settings() -> Iterator[None]:
-    """Set OSMnx's global settings for one download, and put them back."""
-    ours: dict[str, Any] = {
-        "use_cache": False,
-        "log_console": False,
-        "log_file": False,
-        "requests_timeout": DOWNLOAD_TIMEOUT_S,
-        "useful_tags_way": [*ox.settings.useful_tags_way, *ACCESS_KEYS],
-    }
-    before = {name: getattr(ox.settings, name) for name in ours}
-    try:
-        for name, value in ours.items():
-            setattr(ox.settings, name, value)
-        yield
-    finally:
-        for name, value in before.items():
-            setattr(ox.settings, name, value)
 
 
 @compiled

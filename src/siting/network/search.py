@@ -1,11 +1,16 @@
-"""The compiled searches: bounded from many sources, and nearest source of every node.
+"""The compiled searches: many to many within a cutoff, and the nearest source of every node.
 
-Both give exact shortest times. The bounded search keeps open nodes in buckets of a narrow width
-and takes a bucket's nodes in any order; a node whose time falls after that is taken again, until
-nothing falls any more (Denardo and Fox 1979; the width only decides how often that happens).
+All give exact shortest times. The bounded search keeps open nodes in buckets, each as wide as a
+short arc, and takes a bucket's nodes in any order; a node whose time falls afterwards is taken
+again, until nothing falls any more (Denardo and Fox 1979). So the width decides only how often
+that happens, never the result. What makes it fast: one comparison an arc, because every node
+begins at the longest time that is still of use; unsigned indices; no memory allocated while it
+runs; and nothing as large as the network touched for any source.
 """
 
 from __future__ import annotations
+
+from typing import NamedTuple
 
 import numpy as np
 
@@ -14,149 +19,319 @@ from siting.network.compiled import KernelArray, compiled
 NO_SOURCE = -1
 """Nearest source of a node that no source reaches."""
 
+NO_ROOM = -1
+"""Returned by a search whose queue was too short."""
+
+FIRST_ROOM = 4096
+HAIR = 1e-9
+"""Relative slack of bounds that rounding must not cut; the cutoff itself has none."""
+
+
+class Graph(NamedTuple):
+    """Arcs in CSR form, as the kernels take them."""
+
+    start: KernelArray  # (n_node + 1,) int32
+    head: KernelArray  # (n_arc,) uint32
+    time_s: KernelArray  # (n_arc,) float64
+
+
+class Rows(NamedTuple):
+    """Lists of (index, time): the nodes at which a source begins, or the targets at a node."""
+
+    start: KernelArray  # (n_row + 1,) int64
+    index: KernelArray  # (n,) uint32
+    time_s: KernelArray  # (n,) float64
+
+
+class Queue(NamedTuple):
+    """Open nodes in buckets; each bucket a chain through ``node`` and ``older``."""
+
+    newest: KernelArray  # (n_bucket,) int32, -1 where empty
+    node: KernelArray  # (capacity,) uint32
+    older: KernelArray  # (capacity,) int32
+    settled: KernelArray  # (capacity,) uint32, the nodes taken, some more than once
+
+
+class Way(NamedTuple):
+    """One way of driving between sources and targets: out from the sources, or in to them."""
+
+    graph: Graph
+    seeds: Rows  # by source: the nodes where its search begins, and the time to or from them
+    entries: Rows  # by node: the targets beside it, and the time between the node and them
+    direct: Rows  # by source: the targets on its own segment
+
+
+class Best(NamedTuple):
+    """The best times of one source's targets."""
+
+    time_s: KernelArray  # (n_target,) float64, infinite between sources
+    hit: KernelArray  # (n_target,) uint32, the targets that have a time
+
+
+class Pairs(NamedTuple):
+    """Pairs in rows."""
+
+    start: KernelArray  # (n_row + 1,) int64
+    column: KernelArray  # (n_pair,) int32
+    time_s: KernelArray  # (n_pair,) float64 or float32
+
+
+def make_queue(*, limit_s: float, per_s: float, capacity: int) -> Queue:
+    """Make an empty queue for times below the limit."""
+    return Queue(
+        newest=np.full(int(limit_s * per_s) + 2, -1, dtype=np.int32),
+        node=np.empty(capacity, dtype=np.uint32),
+        older=np.empty(capacity, dtype=np.int32),
+        settled=np.empty(capacity, dtype=np.uint32),
+    )
+
+
+def make_best(n_target: int) -> Best:
+    """Make an empty list of best times."""
+    return Best(np.full(n_target, np.inf), np.empty(n_target, dtype=np.uint32))
+
 
 @compiled
-def search_within(  # noqa: C901, PLR0912, PLR0915, PLR0917 - one hot loop, and Numba takes positions
-    start: KernelArray,
-    head: KernelArray,
-    arc_s: KernelArray,
-    seed_start: KernelArray,
-    seed_node: KernelArray,
-    seed_s: KernelArray,
-    entry_start: KernelArray,
-    entry_target: KernelArray,
-    entry_s: KernelArray,
-    direct_start: KernelArray,
-    direct_target: KernelArray,
-    direct_s: KernelArray,
-    n_target: int,
-    cutoff_s: float,
-    width_s: float,
-    first_source: int,
-    last_source: int,
-) -> KernelArray:
-    """Search from the sources ``first_source:last_source`` up to the cutoff.
+def spread(  # noqa: PLR0917 - a kernel takes positions
+    graph: Graph, seeds: Rows, source: int, node_s: KernelArray, queue: Queue, per_s: float
+) -> int:
+    """Search from one source; lower ``node_s`` to the shortest times.
 
     Parameters
     ----------
-    start, head, arc_s
-        The arcs in CSR form.
-    seed_start, seed_node, seed_s
-        By source: the nodes at which its searches begin, and the time spent before them.
-    entry_start, entry_target, entry_s
-        By node: the targets beside it, and the time from the node to them.
-    direct_start, direct_target, direct_s
-        By source: targets on its own segment.
-    n_target
-        Number of targets.
-    cutoff_s, width_s
-        Longest time, and width of a bucket.
+    graph, seeds, source
+        Where to search, and where to begin.
+    node_s
+        (n_node,) at first the time from which on each node is of no use; nodes reached sooner
+        get their shortest time.
+    queue
+        Empty before and after; lists the nodes reached in ``settled``, some more than once.
+    per_s
+        Buckets a second.
 
     Returns
     -------
-    row_start, target, time_s
-        The pairs, in rows by source.
+    int
+        How many entries of ``settled`` count, or ``NO_ROOM`` if the queue was too short.
     """
-    n_node = start.size - 1
-    node_s = np.full(n_node, np.inf)
-    waits_in = np.full(n_node, -1, dtype=np.int32)
-    touched = np.empty(n_node, dtype=np.int32)
-    best_s = np.full(n_target, np.inf)
-    hit = np.empty(n_target, dtype=np.int32)
-    n_bucket = int(cutoff_s / width_s) + 1
-    newest = np.full(n_bucket, -1, dtype=np.int32)
-    open_node = np.empty(1024, dtype=np.int32)
-    open_next = np.empty(1024, dtype=np.int32)
-    row_start = np.zeros(last_source - first_source + 1, dtype=np.int64)
-    target_out = np.empty(1024, dtype=np.int32)
-    time_out = np.empty(1024, dtype=np.float64)
-    n_out = 0
-    for source in range(first_source, last_source):
-        n_touched, n_open = 0, 0
-        for k in range(seed_start[source], seed_start[source + 1]):
-            node, time_s = seed_node[k], seed_s[k]
-            if time_s <= cutoff_s and time_s < node_s[node]:
-                if node_s[node] == np.inf:
-                    touched[n_touched] = node
-                    n_touched += 1
-                node_s[node] = time_s
-                bucket = int(time_s / width_s)
-                waits_in[node] = bucket
-                open_node[n_open], open_next[n_open] = node, newest[bucket]
-                newest[bucket] = n_open
-                n_open += 1
-        for bucket in range(n_bucket):
-            while newest[bucket] >= 0:
-                place = newest[bucket]
-                newest[bucket] = open_next[place]
-                node = open_node[place]
-                if waits_in[node] != bucket:
-                    continue
-                waits_in[node] = -1
-                base_s = node_s[node]
-                if n_open + start[node + 1] - start[node] > open_node.size:
-                    open_node = np.concatenate((open_node, np.empty_like(open_node)))
-                    open_next = np.concatenate((open_next, np.empty_like(open_next)))
-                for k in range(start[node], start[node + 1]):
-                    time_s, other = base_s + arc_s[k], head[k]
-                    if time_s < node_s[other] and time_s <= cutoff_s:
-                        if node_s[other] == np.inf:
-                            touched[n_touched] = other
-                            n_touched += 1
-                        node_s[other] = time_s
-                        later = int(time_s / width_s)
-                        if waits_in[other] != later:
-                            waits_in[other] = later
-                            open_node[n_open], open_next[n_open] = other, newest[later]
-                            newest[later] = n_open
-                            n_open += 1
-        n_hit = 0
-        for k in range(direct_start[source], direct_start[source + 1]):
-            target = direct_target[k]
-            if direct_s[k] <= cutoff_s and direct_s[k] < best_s[target]:
-                if best_s[target] == np.inf:
-                    hit[n_hit] = target
-                    n_hit += 1
-                best_s[target] = direct_s[k]
-        for place in range(n_touched):
-            node = touched[place]
-            for k in range(entry_start[node], entry_start[node + 1]):
-                time_s, target = node_s[node] + entry_s[k], entry_target[k]
-                if time_s <= cutoff_s and time_s < best_s[target]:
-                    if best_s[target] == np.inf:
-                        hit[n_hit] = target
-                        n_hit += 1
-                    best_s[target] = time_s
-            node_s[node] = np.inf
-            waits_in[node] = -1
-        while n_out + n_hit > target_out.size:
-            target_out = np.concatenate((target_out, np.empty_like(target_out)))
-            time_out = np.concatenate((time_out, np.empty_like(time_out)))
-        for k in range(n_hit):
-            target_out[n_out], time_out[n_out] = hit[k], best_s[hit[k]]
-            best_s[hit[k]] = np.inf
-            n_out += 1
-        row_start[source - first_source + 1] = n_out
-    return row_start, target_out[:n_out].copy(), time_out[:n_out].copy()
+    newest, open_node, older, settled = queue
+    n_open, n_settled = np.uint32(0), np.uint32(0)
+    first_bucket, n_bucket = newest.size, newest.size
+    for k in range(seeds.start[source], seeds.start[source + 1]):
+        node, time_s = seeds.index[k], seeds.time_s[k]
+        if time_s < node_s[node]:
+            node_s[node] = time_s
+            bucket = np.uint32(time_s * per_s)
+            first_bucket = min(first_bucket, np.int64(bucket))
+            open_node[n_open], older[n_open] = node, newest[bucket]
+            newest[bucket] = n_open
+            n_open += np.uint32(1)
+    for turn in range(first_bucket, n_bucket):
+        bucket = np.uint32(turn)
+        while newest[bucket] >= 0:
+            place = np.uint32(newest[bucket])
+            newest[bucket] = older[place]
+            node = open_node[place]
+            base_s = node_s[node]
+            if np.uint32(base_s * per_s) != bucket:
+                continue  # it was taken from an earlier bucket since
+            settled[n_settled] = node
+            n_settled += np.uint32(1)
+            first, last = np.uint32(graph.start[node]), np.uint32(graph.start[node + 1])
+            if n_open + (last - first) > open_node.size:
+                return NO_ROOM
+            for arc in range(first, last):
+                time_s, other = base_s + graph.time_s[arc], graph.head[arc]
+                if time_s < node_s[other]:
+                    node_s[other] = time_s
+                    later = np.uint32(time_s * per_s)
+                    open_node[n_open], older[n_open] = other, newest[later]
+                    newest[later] = n_open
+                    n_open += np.uint32(1)
+    return int(n_settled)
 
 
 @compiled
-def nearest_source(  # noqa: C901, PLR0912, PLR0915, PLR0917 - one hot loop, and Numba takes positions
-    start: KernelArray,
-    head: KernelArray,
-    arc_s: KernelArray,
-    seed_start: KernelArray,
-    seed_node: KernelArray,
-    seed_s: KernelArray,
-) -> KernelArray:
-    """Find the nearest source of every node by one search from all of them.
+def search_within(  # noqa: PLR0917 - a kernel takes positions
+    way: Way,
+    sources: KernelArray,
+    cutoff_s: float,
+    per_s: float,
+    node_s: KernelArray,
+    best: Best,
+    queue: Queue,
+) -> Pairs:
+    """Find the targets within the cutoff of each source.
 
     Parameters
     ----------
-    start, head, arc_s
-        The arcs in CSR form.
-    seed_start, seed_node, seed_s
-        By source: the nodes at which its searches begin, and the time spent before them.
+    way
+        Where to search.
+    sources
+        The sources to search from, in this order.
+    cutoff_s, per_s
+        Longest time, and buckets a second.
+    node_s
+        (n_node,) scratch, filled with the time just above the cutoff.
+    best, queue
+        Empty.
+
+    Returns
+    -------
+    Pairs
+        Rows by source; fewer than asked for where the queue was too short.
+    """
+    beyond_s = np.nextafter(cutoff_s, np.inf)
+    start = np.zeros(sources.size + 1, dtype=np.int64)
+    target_out = np.empty(FIRST_ROOM, dtype=np.int32)
+    time_out = np.empty(FIRST_ROOM, dtype=np.float64)
+    n_out = 0
+    for row in range(sources.size):
+        source = sources[row]
+        n_settled = spread(way.graph, way.seeds, source, node_s, queue, per_s)
+        if n_settled == NO_ROOM:
+            return Pairs(start[: row + 1], target_out[:n_out], time_out[:n_out])
+        n_hit = offer(way.direct, source, 0.0, best, 0)
+        for place in range(n_settled):
+            node = queue.settled[place]
+            base_s = node_s[node]
+            if base_s < beyond_s:
+                node_s[node] = beyond_s
+                n_hit = offer(way.entries, node, base_s, best, n_hit)
+        while n_out + n_hit > target_out.size:
+            target_out = np.concatenate((target_out, np.empty_like(target_out)))
+            time_out = np.concatenate((time_out, np.empty_like(time_out)))
+        for place in range(n_hit):
+            target = best.hit[place]
+            if best.time_s[target] <= cutoff_s:
+                target_out[n_out], time_out[n_out] = target, best.time_s[target]
+                n_out += 1
+            best.time_s[target] = np.inf
+        start[row + 1] = n_out
+    return Pairs(start, target_out[:n_out].copy(), time_out[:n_out].copy())
+
+
+@compiled
+def offer(rows: Rows, row: int, base_s: float, best: Best, n_hit: int) -> int:
+    """Lower the best times of a row's targets; list those met for the first time.
+
+    Returns
+    -------
+    int
+        Length of the list by now.
+    """
+    for k in range(rows.start[row], rows.start[row + 1]):
+        target, time_s = rows.index[k], base_s + rows.time_s[k]
+        if time_s < best.time_s[target]:
+            if best.time_s[target] == np.inf:
+                best.hit[n_hit] = target
+                n_hit += 1
+            best.time_s[target] = time_s
+    return n_hit
+
+
+@compiled
+def search_round_trips(  # noqa: C901, PLR0917 - a kernel takes positions, and bails out thrice
+    out: Way,
+    back: Way,
+    sources: KernelArray,
+    cutoff_s: float,
+    per_s: float,
+    near_s: KernelArray,
+    out_s: KernelArray,
+    back_s: KernelArray,
+    best_out: Best,
+    best_back: Best,
+    queue: Queue,
+) -> Pairs:
+    """Find the targets that each source is within a mean cutoff of, out and back.
+
+    A drive of ``o`` out and ``b`` back counts where ``o + b`` is at most twice the cutoff. Let
+    ``o(v)`` and ``b(v)`` be the times out to a node and back from it. Along a drive out to a
+    target that counts, ``o(v) + b(v)`` never exceeds the target's sum, because from ``v`` one can
+    drive on to the target and back from there; the same along the drive back. So three searches
+    that grow no farther than such nodes are exact: back within the cutoff; then out, each node as
+    far as its way back leaves room (a node without one is farther than the cutoff, so that its
+    way out must be within it); then back again, each node as far as its way out leaves room.
+
+    Parameters
+    ----------
+    out, back
+        Where to search from the sources with the drive, and against it.
+    sources, cutoff_s, per_s, queue
+        As in :func:`search_within`.
+    near_s, out_s, back_s
+        (n_node,) scratch, filled with the time just above the cutoff, the same, and -1.
+    best_out, best_back
+        Empty.
+
+    Returns
+    -------
+    Pairs
+        Rows by source; fewer than asked for where the queue was too short.
+    """
+    beyond_s = np.nextafter(cutoff_s, np.inf)
+    room_s = 2 * cutoff_s * (1 + HAIR) + HAIR
+    start = np.zeros(sources.size + 1, dtype=np.int64)
+    target_out = np.empty(FIRST_ROOM, dtype=np.int32)
+    time_out = np.empty(FIRST_ROOM, dtype=np.float64)
+    near, outward = np.empty_like(queue.settled), np.empty_like(queue.settled)
+    n_out = 0
+    for row in range(sources.size):
+        source = sources[row]
+        n_near = spread(back.graph, back.seeds, source, near_s, queue, per_s)
+        if n_near == NO_ROOM:
+            return Pairs(start[: row + 1], target_out[:n_out], time_out[:n_out])
+        for place in range(n_near):
+            near[place] = queue.settled[place]
+            out_s[near[place]] = room_s - near_s[near[place]]
+        n_outward = spread(out.graph, out.seeds, source, out_s, queue, per_s)
+        if n_outward == NO_ROOM:
+            return Pairs(start[: row + 1], target_out[:n_out], time_out[:n_out])
+        for place in range(n_outward):
+            outward[place] = queue.settled[place]
+            back_s[outward[place]] = room_s - out_s[outward[place]]
+        n_back = spread(back.graph, back.seeds, source, back_s, queue, per_s)
+        if n_back == NO_ROOM:
+            return Pairs(start[: row + 1], target_out[:n_out], time_out[:n_out])
+
+        n_hit_out = offer(out.direct, source, 0.0, best_out, 0)
+        for place in range(n_outward):
+            n_hit_out = offer(
+                out.entries, outward[place], out_s[outward[place]], best_out, n_hit_out
+            )
+        n_hit_back = offer(back.direct, source, 0.0, best_back, 0)
+        for place in range(n_back):
+            node = queue.settled[place]
+            n_hit_back = offer(back.entries, node, back_s[node], best_back, n_hit_back)
+        near_s[near[:n_near]] = beyond_s
+        out_s[near[:n_near]] = beyond_s
+        out_s[outward[:n_outward]] = beyond_s
+        back_s[outward[:n_outward]] = -1.0
+
+        while n_out + n_hit_out > target_out.size:
+            target_out = np.concatenate((target_out, np.empty_like(target_out)))
+            time_out = np.concatenate((time_out, np.empty_like(time_out)))
+        for place in range(n_hit_out):
+            target = best_out.hit[place]
+            mean_s = (best_out.time_s[target] + best_back.time_s[target]) / 2
+            if mean_s <= cutoff_s:
+                target_out[n_out], time_out[n_out] = target, mean_s
+                n_out += 1
+        best_out.time_s[best_out.hit[:n_hit_out]] = np.inf
+        best_back.time_s[best_back.hit[:n_hit_back]] = np.inf
+        start[row + 1] = n_out
+    return Pairs(start, target_out[:n_out].copy(), time_out[:n_out].copy())
+
+
+@compiled
+def nearest_source(graph: Graph, seeds: Rows) -> tuple[KernelArray, KernelArray]:
+    """Find the nearest source of every node by one search from all of them (Dijkstra 1959).
+
+    Parameters
+    ----------
+    graph, seeds
+        Where to search, and where each source begins.
 
     Returns
     -------
@@ -164,83 +339,110 @@ def nearest_source(  # noqa: C901, PLR0912, PLR0915, PLR0917 - one hot loop, and
         (n_node,) source, of equally near ones the first, and time; ``NO_SOURCE`` and infinite
         where none leads.
     """
-    n_node = start.size - 1
+    n_node = graph.start.size - 1
     node_s = np.full(n_node, np.inf)
     nearest = np.full(n_node, NO_SOURCE, dtype=np.int32)
-    # A binary heap of nodes with their places, so that it never outgrows the nodes.
-    heap = np.empty(n_node, dtype=np.int32)
+    # A binary heap that knows each node's place, so that it never outgrows the nodes.
+    heap = np.empty(n_node, dtype=np.uint32)
     place_of = np.full(n_node, -1, dtype=np.int32)
     n_heap = 0
-    # Round 0 lays in the seeds; afterwards nodes are taken until the heap is empty.
-    source = 0
-    n_source = seed_start.size - 1
-    while source < n_source or n_heap > 0:
-        if source < n_source:
-            first, last = seed_start[source], seed_start[source + 1]
-        else:
-            node = heap[0]
-            n_heap -= 1
-            place_of[node] = -1
-            if n_heap > 0:
-                moved = heap[n_heap]
-                place = 0
-                while True:
-                    child = 2 * place + 1
-                    if child >= n_heap:
-                        break
-                    if child + 1 < n_heap and node_s[heap[child + 1]] < node_s[heap[child]]:
-                        child += 1
-                    if node_s[heap[child]] >= node_s[moved]:
-                        break
-                    heap[place] = heap[child]
-                    place_of[heap[place]] = place
-                    place = child
-                heap[place] = moved
-                place_of[moved] = place
-            first, last = start[node], start[node + 1]
-        for k in range(first, last):
-            if source < n_source:
-                other, time_s, owner = seed_node[k], seed_s[k], source
-            else:
-                other, time_s, owner = head[k], node_s[node] + arc_s[k], nearest[node]
-            if time_s > node_s[other] or (
-                time_s == node_s[other] and (owner >= nearest[other] and nearest[other] >= 0)
-            ):
-                continue
-            node_s[other] = time_s
-            nearest[other] = owner
-            place = place_of[other]
-            if place < 0:
-                place = n_heap
-                n_heap += 1
-            while place > 0:
-                parent = (place - 1) // 2
-                if node_s[heap[parent]] <= time_s:
-                    break
-                heap[place] = heap[parent]
-                place_of[heap[place]] = place
-                place = parent
-            heap[place] = other
-            place_of[other] = place
-        if source < n_source:
-            source += 1
+    for source in range(seeds.start.size - 1):
+        for k in range(seeds.start[source], seeds.start[source + 1]):
+            node, time_s = seeds.index[k], seeds.time_s[k]
+            if is_nearer(time_s, source, node_s[node], nearest[node]):
+                node_s[node], nearest[node] = time_s, source
+                n_heap = raise_node(node, node_s, heap, place_of, n_heap)
+    while n_heap > 0:
+        node = heap[0]
+        n_heap = drop_first(node_s, heap, place_of, n_heap)
+        for arc in range(graph.start[node], graph.start[node + 1]):
+            other, time_s = graph.head[arc], node_s[node] + graph.time_s[arc]
+            if is_nearer(time_s, nearest[node], node_s[other], nearest[other]):
+                node_s[other], nearest[other] = time_s, nearest[node]
+                n_heap = raise_node(other, node_s, heap, place_of, n_heap)
     return nearest, node_s
 
 
 @compiled
-def transpose_pairs(  # noqa: PLR0917 - one hot loop, and Numba takes positions
-    first_row: int,
-    row_start: KernelArray,
-    column: KernelArray,
-    time_s: KernelArray,
-    cursor: KernelArray,
-    row_out: KernelArray,
-    time_out: KernelArray,
-) -> None:
-    """Append each pair to its column's place; ``cursor`` holds where every column's next goes."""
-    for row in range(row_start.size - 1):
-        for k in range(row_start[row], row_start[row + 1]):
-            place = cursor[column[k]]
-            cursor[column[k]] = place + 1
-            row_out[place] = first_row + row
-            time_out[place] = time_s[k]
+def is_nearer(time_s: float, source: int, known_s: float, known_source: int) -> bool:
+    """Tell whether a source is nearer than the one known; of equally near ones the first is."""
+    return time_s < known_s or (time_s == known_s < np.inf and source < known_source)
+
+
+@compiled
+def raise_node(
+    node: int, node_s: KernelArray, heap: KernelArray, place_of: KernelArray, n_heap: int
+) -> int:
+    """Put a node into the heap, or up to where its fallen time belongs. Return the heap's size."""
+    place = place_of[node]
+    if place < 0:
+        place = n_heap
+        n_heap += 1
+    while place > 0:
+        parent = (place - 1) >> 1
+        if node_s[heap[parent]] <= node_s[node]:
+            break
+        heap[place] = heap[parent]
+        place_of[heap[place]] = place
+        place = parent
+    heap[place] = node
+    place_of[node] = place
+    return n_heap
+
+
+@compiled
+def drop_first(node_s: KernelArray, heap: KernelArray, place_of: KernelArray, n_heap: int) -> int:
+    """Take the nearest node out of the heap. Return the heap's size."""
+    place_of[heap[0]] = -1
+    n_heap -= 1
+    last, place = heap[n_heap], 0
+    while 2 * place + 1 < n_heap:
+        child = 2 * place + 1
+        if child + 1 < n_heap and node_s[heap[child + 1]] < node_s[heap[child]]:
+            child += 1
+        if node_s[heap[child]] >= node_s[last]:
+            break
+        heap[place] = heap[child]
+        place_of[heap[place]] = place
+        place = child
+    if n_heap > 0:
+        heap[place] = last
+        place_of[last] = place
+    return n_heap
+
+
+@compiled
+def transpose(
+    pairs: Pairs, order: KernelArray, n_column: int, time_out: KernelArray
+) -> tuple[KernelArray, KernelArray]:
+    """Turn rows of pairs into rows by column.
+
+    Parameters
+    ----------
+    pairs
+        Rows of pairs.
+    order
+        Which row is number 0, 1, … in the result, where they ascend.
+    n_column
+        Number of columns.
+    time_out
+        (n_pair,) filled with the times.
+
+    Returns
+    -------
+    start, row
+        Where each column's pairs begin, and their rows' numbers.
+    """
+    start = np.zeros(n_column + 1, dtype=np.int64)
+    for k in range(pairs.column.size):
+        start[pairs.column[k] + 1] += 1
+    for column in range(n_column):
+        start[column + 1] += start[column]
+    after = start[:-1].copy()
+    row_out = np.empty(pairs.column.size, dtype=np.int32)
+    for row in range(order.size):
+        for k in range(pairs.start[order[row]], pairs.start[order[row] + 1]):
+            column = pairs.column[k]
+            row_out[after[column]], time_out[after[column]] = row, pairs.time_s[k]
+            after[column] += 1
+    return start, row_out

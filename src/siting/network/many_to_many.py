@@ -1,0 +1,268 @@
+"""Many-to-many searches: points on edges to rows of pairs, on threads that share nothing."""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from siting.domain import Direction, FloatArray, IntArray, LongArray
+from siting.network.search import (
+    Graph,
+    Pairs,
+    Rows,
+    Way,
+    make_best,
+    make_queue,
+    search_round_trips,
+    search_within,
+    transpose,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from siting.network.road_network import RoadNetwork
+    from siting.network.snapping import Snapped
+
+SOURCES_PER_TASK = 64
+ARCS_SAMPLED = 10_000
+MAX_BUCKETS = 50_000
+QUEUE_CAPACITY = 1 << 16
+QUEUE_GROWTH = 4
+
+
+class Ends(NamedTuple):
+    """What it takes between a point and the two ends of its segment; infinite if not allowed."""
+
+    node: IntArray  # (2, n_point)
+    time_s: FloatArray  # (2, n_point)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Search:
+    """What is searched: up to which cutoff, on which ways, for how many targets.
+
+    Attributes
+    ----------
+    ways
+        One way; or, for round trips, the way out and the way in.
+    n_target
+        Number of targets.
+    cutoff_s
+        Longest time kept.
+    dtype
+        Type of the times given.
+    """
+
+    ways: tuple[Way, ...]
+    n_target: int
+    cutoff_s: float
+    dtype: type[np.float32 | np.float64]
+
+
+def pair_within(
+    network: RoadNetwork,
+    demand: Snapped,
+    sites: Snapped,
+    *,
+    cutoff_s: float,
+    direction: Direction,
+    dtype: type[np.float32 | np.float64],
+    threads: int,
+) -> Pairs:
+    """Pair every demand point with the sites within the cutoff; rows by demand point.
+
+    The search starts from the side with fewer points: from sites against the traffic, if drives
+    to the site are asked for.
+    """
+    from_demand = demand.n_point < sites.n_point
+    sources, targets = (demand, sites) if from_demand else (sites, demand)
+    one_way = ((direction is Direction.BACK) != from_demand,)
+    outward = (True, False) if direction is Direction.ROUND_TRIP else one_way
+    search = Search(
+        ways=tuple(build_way(network, sources, targets, outward=out) for out in outward),
+        n_target=targets.n_point,
+        cutoff_s=cutoff_s,
+        dtype=dtype,
+    )
+    # Neighbouring sources one after the other find their roads still in the processor's cache.
+    order = np.argsort(network.segment_from[np.maximum(sources.segment, 0)], kind="stable")
+    found = _search_all(search, order.astype(np.int32), threads=threads)
+    place = np.empty_like(order)
+    place[order] = np.arange(order.size)
+    pairs = _transpose(found, order=place, n_column=targets.n_point)
+    if from_demand:
+        pairs = _transpose(pairs, order=np.arange(targets.n_point), n_column=sources.n_point)
+    return pairs
+
+
+def build_way(network: RoadNetwork, sources: Snapped, targets: Snapped, *, outward: bool) -> Way:
+    """Lay out the drives from the sources to the targets (outward), or from targets to sources."""
+    return Way(
+        graph=get_graph(network, outward=outward),
+        seeds=rows_by_point(compute_ends(network, sources, leave=outward)),
+        entries=_rows_by_node(compute_ends(network, targets, leave=not outward), network.n_node),
+        direct=pair_on_segments(network, sources, targets, outward=outward),
+    )
+
+
+def get_graph(network: RoadNetwork, *, outward: bool) -> Graph:
+    """Return the arcs with the traffic (outward) or against it."""
+    arcs = network.forward if outward else network.reverse
+    return Graph(start=arcs.start, head=arcs.head.view(np.uint32), time_s=arcs.time_s)
+
+
+def compute_ends(network: RoadNetwork, points: Snapped, *, leave: bool) -> Ends:
+    """Return the time from the points to their segments' ends (leave), or from the ends to them."""
+    on_road = points.on_network
+    segment = np.where(on_road, points.segment, 0)
+    ahead, behind = 1.0 - points.fraction, points.fraction
+    ahead_s, behind_s = network.segment_forward_s[segment], network.segment_backward_s[segment]
+    if not leave:
+        ahead_s, behind_s = behind_s, ahead_s
+    # A point at an end of its segment is that node, also where the segment is one-way.
+    time_s = np.stack([_part_of(behind, behind_s), _part_of(ahead, ahead_s)])
+    time_s[:, ~on_road] = np.inf
+    return Ends(np.stack([network.segment_from[segment], network.segment_to[segment]]), time_s)
+
+
+def rows_by_point(ends: Ends) -> Rows:
+    """Return the finite ends as rows by point."""
+    finite = np.isfinite(ends.time_s.T)
+    return Rows(
+        start=_starts(finite.sum(axis=1)),
+        index=ends.node.T[finite].astype(np.uint32),
+        time_s=ends.time_s.T[finite],
+    )
+
+
+def pair_on_segments(
+    network: RoadNetwork, sources: Snapped, targets: Snapped, *, outward: bool
+) -> Rows:
+    """Return the drives that stay on one segment, as rows by source.
+
+    They run from source to target if outward, else from target to source.
+    """
+    by_segment = np.argsort(targets.segment, kind="stable")
+    ordered = targets.segment[by_segment]
+    first = np.searchsorted(ordered, sources.segment, side="left")
+    count = np.searchsorted(ordered, sources.segment, side="right") - first
+    count[~sources.on_network] = 0
+    source = np.repeat(np.arange(sources.n_point), count)
+    offset = np.arange(source.size) - np.repeat(np.cumsum(count) - count, count)
+    target = by_segment[first[source] + offset]
+    segment = sources.segment[source]
+    run = targets.fraction[target] - sources.fraction[source]
+    if not outward:
+        run = -run
+    whole_s = np.where(
+        run > 0, network.segment_forward_s[segment], network.segment_backward_s[segment]
+    )
+    time_s = _part_of(np.abs(run), whole_s)
+    allowed = np.isfinite(time_s)
+    return Rows(
+        start=_starts(np.bincount(source[allowed], minlength=sources.n_point)),
+        index=target[allowed].astype(np.uint32),
+        time_s=time_s[allowed],
+    )
+
+
+def _part_of(share: FloatArray, whole_s: FloatArray) -> FloatArray:
+    """Return a share of a time; no share of an infinite time takes no time."""
+    return share * np.where(share > 0.0, whole_s, 0.0)
+
+
+def _rows_by_node(ends: Ends, n_node: int) -> Rows:
+    """Return the finite ends as rows by node."""
+    side, point = np.nonzero(np.isfinite(ends.time_s))
+    node = ends.node[side, point]
+    order = np.argsort(node, kind="stable")
+    return Rows(
+        start=_starts(np.bincount(node, minlength=n_node)),
+        index=point[order].astype(np.uint32),
+        time_s=ends.time_s[side, point][order],
+    )
+
+
+def _starts(count: LongArray) -> LongArray:
+    return np.concatenate([[0], np.cumsum(count)]).astype(np.int64)
+
+
+def _search_all(search: Search, order: IntArray, *, threads: int) -> Pairs:
+    """Search from every source; rows in the order given, whatever thread found them."""
+    tasks = deque(enumerate(np.array_split(order, math.ceil(order.size / SOURCES_PER_TASK) or 1)))
+    parts: dict[int, list[Pairs]] = {}
+    with ThreadPoolExecutor(max_workers=max(1, threads)) as pool:
+        workers = [pool.submit(_work, search, tasks, parts) for _ in range(max(1, threads))]
+        for worker in workers:
+            worker.result()
+    found = [piece for number in sorted(parts) for piece in parts.pop(number)]
+    return Pairs(
+        start=_starts(np.concatenate([np.diff(piece.start) for piece in found])),
+        column=np.concatenate([piece.column for piece in found]),
+        time_s=np.concatenate([piece.time_s for piece in found]),
+    )
+
+
+def _work(
+    search: Search, tasks: deque[tuple[int, IntArray]], parts: dict[int, list[Pairs]]
+) -> None:
+    """Take tasks until none is left; the scratch memory is the thread's own, and laid out once."""
+    capacity = QUEUE_CAPACITY
+    run = _prepare(search, capacity)
+    while True:
+        try:
+            number, sources = tasks.popleft()
+        except IndexError:
+            return
+        pieces = parts.setdefault(number, [])
+        pieces.append(run(sources))
+        while (done := sum(piece.start.size - 1 for piece in pieces)) < sources.size:
+            capacity *= QUEUE_GROWTH
+            run = _prepare(search, capacity)
+            pieces.append(run(sources[done:]))
+
+
+def _prepare(search: Search, capacity: int) -> Callable[[IntArray], Pairs]:
+    """Lay out scratch memory; return what searches from some sources in it.
+
+    Fewer rows than sources come back where the queue is too short; the scratch memory is spoilt
+    then.
+    """
+    cutoff_s, graph = search.cutoff_s, search.ways[0].graph
+    per_s = _buckets_per_s(graph, cutoff_s)
+    limit_s = cutoff_s * len(search.ways)
+    queue = make_queue(limit_s=limit_s, per_s=per_s, capacity=capacity)
+    beyond_s = np.full(graph.start.size - 1, np.nextafter(cutoff_s, np.inf))
+    best = tuple(make_best(search.n_target) for _ in search.ways)
+    if len(search.ways) == 1:
+        kernel: Callable[..., Pairs] = search_within
+        scratch: tuple[FloatArray, ...] = (beyond_s,)
+    else:
+        kernel = search_round_trips
+        scratch = (beyond_s, beyond_s.copy(), np.full_like(beyond_s, -1.0))
+
+    def run(sources: IntArray) -> Pairs:
+        found = kernel(*search.ways, sources, cutoff_s, per_s, *scratch, *best, queue)
+        return found._replace(time_s=found.time_s.astype(search.dtype))
+
+    return run
+
+
+def _buckets_per_s(graph: Graph, cutoff_s: float) -> float:
+    """Return buckets half as wide as a usual arc: few nodes are taken twice, few are empty."""
+    sample_s = graph.time_s[:: graph.time_s.size // ARCS_SAMPLED + 1]
+    width_s = float(np.median(sample_s)) / 2 if sample_s.size else 1.0
+    return 1.0 / max(width_s, 2 * cutoff_s / MAX_BUCKETS, 1e-9)
+
+
+def _transpose(pairs: Pairs, *, order: LongArray, n_column: int) -> Pairs:
+    """Turn rows of pairs into rows by column; the row at ``order[k]`` is number ``k`` there."""
+    time_s = np.empty_like(pairs.time_s)
+    start, row = transpose(pairs, order, n_column, time_s)
+    return Pairs(start, row, time_s)
