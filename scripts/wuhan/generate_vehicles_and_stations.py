@@ -81,7 +81,7 @@ class Assumptions:
         Press figures: 1,300 Huawei-brand stations by November 2025, about 7 piles each, the
         newest liquid-cooled with 600 kW. How many stations have how many (shares assumed).
     alliance_spacing_m, public_spacing_m
-        Least straight distance between two stations of a kind (assumed).
+        Least straight distance of two alliance stations, and of a third party's from any (assumed).
     public_stations, connectors_of_public, power_kw_of_public
         Third-party stations with fast chargers (assumed, all of it).
     public_available_share
@@ -401,8 +401,9 @@ def place_stations(
     *,
     n: int,
     spacing_m: float,
+    standing: Ints | None = None,
 ) -> Ints:
-    """Draw n steps by weight, none closer than the spacing to one drawn before.
+    """Draw n steps by weight, none closer than the spacing to a standing one or one drawn before.
 
     Raises
     ------
@@ -412,13 +413,14 @@ def place_stations(
     (possible,) = np.nonzero(weight > 0)
     # The order of exponential clocks is the order of weighted draws without replacement.
     clock = -np.log1p(-rng.random(possible.size)) / weight[possible]
-    taken: list[int] = []
+    first = [] if standing is None else standing.tolist()
+    taken = list(first)
     for step in possible[np.argsort(clock, kind="stable")]:
         away = steps.xy_m[taken] - steps.xy_m[step]
         if (np.hypot(*away.T) >= spacing_m).all():
             taken.append(int(step))
-            if len(taken) == n:
-                return np.array(taken)
+            if len(taken) == len(first) + n:
+                return np.array(taken[len(first) :])
     raise ValueError(f"there is no room for {n} stations {spacing_m:.0f} m apart")
 
 
@@ -445,7 +447,7 @@ def generate_stations(
     n_public = assumed.public_stations
     own_steps = place_stations(rng, steps, weight, n=n_own, spacing_m=assumed.alliance_spacing_m)
     public_steps = place_stations(
-        rng, steps, weight, n=n_public, spacing_m=assumed.public_spacing_m
+        rng, steps, weight, n=n_public, spacing_m=assumed.public_spacing_m, standing=own_steps
     )
     own: dict[str, list[Any]] = {
         "operator": ["Illustrative alliance operator"] * n_own,
