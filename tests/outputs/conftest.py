@@ -1,4 +1,4 @@
-"""A plan small enough to check by hand, with names as hostile as a test asks for.
+"""A plan small enough to check by hand, and headless Chromium with the network blocked.
 
 d0 (ant 100, bee 50) ── s0 120 s, e0 60 s        s0 opens big, s1 opens small, s2 stays closed
 d1 (ant 80)          ── s0 300 s, s1 100 s       e0: 60 kWh a day, today ant only
@@ -8,7 +8,10 @@ d3 (ant 10, bee 10)  ── nothing
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import os
+import shutil
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,7 +23,7 @@ import shapely
 
 from siting.case import SitingCase
 from siting.domain import WGS84_EPSG, SolveStatus
-from siting.inputs.roads import RoadTable
+from siting.inputs.roads import RoadTable, read_compact_roads
 from siting.instance import CLOSED, Decision, SitingInstance, evaluate, no_requirements
 from siting.optimise.limits import StopReason
 from siting.optimise.result import SolveResult
@@ -28,7 +31,12 @@ from siting.plan import ServiceState, SitingPlan
 from siting.study import parse_study
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
+
+    from playwright.sync_api import Browser, Page, Route
+
+    OpenPage = Callable[..., AbstractContextManager[Page]]
 
 LON, LAT = 114.3, 30.6
 STEP_DEG = 0.01
@@ -50,7 +58,73 @@ tiers:
   - {id: big, name: {en: Big, zh: 大型}, connectors: 12, power_kw: 480, cost_cny: 2.5e+6}
 requirements: {budget_cny: 4.0e+6}
 """
+BROWSER_NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
+DESKTOP = {"width": 1600, "height": 1000}
+PHONE = {"width": 390, "height": 844}
 NAMES = ("North Gate", "South Gate", "West Gate")
+
+
+def find_chromium() -> str | None:
+    named = os.environ.get("SITING_CHROMIUM")
+    return named or next(filter(None, map(shutil.which, BROWSER_NAMES)), None)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    required = os.environ.get("SITING_REQUIRE_BROWSER") == "1"
+    try:
+        from playwright.sync_api import sync_playwright  # noqa: PLC0415 - may be missing
+    except ImportError:
+        if required:
+            raise
+        pytest.skip("playwright is not installed")
+    executable = find_chromium()
+    if executable is None:
+        message = "no Chromium on the PATH; SITING_CHROMIUM names one"
+        pytest.fail(message) if required else pytest.skip(message)
+    with sync_playwright() as playwright:
+        launched = playwright.chromium.launch(executable_path=executable, args=["--no-sandbox"])
+        yield launched
+        launched.close()
+
+
+@pytest.fixture
+def open_page(browser: Browser, tmp_path: Path) -> OpenPage:
+    """Open a page from a file; afterwards nothing was fetched and nothing complained."""
+
+    @contextmanager
+    def opened(html: str, *, language: str = "en-GB", phone: bool = False) -> Iterator[Page]:
+        path = tmp_path / "map.html"
+        path.write_text(html, encoding="utf-8", newline="\n")
+        asked: list[str] = []
+        complaints: list[str] = []
+        context = browser.new_context(
+            viewport=PHONE if phone else DESKTOP,  # type: ignore[arg-type] - a plain dict will do
+            locale=language,
+            has_touch=phone,
+            is_mobile=phone,
+        )
+        page = context.new_page()
+        page.on("console", lambda message: complaints.append(f"{message.type}: {message.text}"))
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("dialog", lambda dialog: complaints.append(f"dialog: {dialog.message}"))
+
+        def block(route: Route) -> None:
+            if route.request.url == path.as_uri():
+                route.continue_()
+            else:
+                asked.append(route.request.url)
+                route.abort()
+
+        page.route("**/*", block)
+        page.goto(path.as_uri())
+        page.wait_for_selector("body[data-ready]")
+        yield page
+        assert asked == []
+        assert complaints == []
+        context.close()
+
+    return opened
 
 
 @dataclass(frozen=True)
@@ -226,3 +300,85 @@ def _roads() -> RoadTable:
         shape_lat_deg=lat[ends.ravel()],
         source="made for a test",
     )
+
+
+@pytest.fixture
+def build_grid_plan(toy_plan: SitingPlan) -> Callable[..., SitingPlan]:
+    """Return a builder of large plans on a square grid: one site in ten opens, serving its own."""
+
+    def build(*, n_demand: int, n_site: int) -> SitingPlan:
+        instance = _grid_instance(n_demand, n_site)
+        tier = np.where(np.arange(n_site) % 10 == 0, np.arange(n_site) // 10 % 2, CLOSED)
+        own = (tier != CLOSED)[instance.cover_supply]
+        flow = np.where(own, 0.05, 0.0)[:, None] * [1.0, 1.0]
+        state = ServiceState(
+            decision=(decision := Decision(tier_of_site=tier, flow_kwh_per_day=flow)),
+            evaluation=evaluate(instance, decision),
+        )
+        closed = Decision(tier_of_site=np.full(n_site, CLOSED), flow_kwh_per_day=0 * flow)
+        before = ServiceState(decision=closed, evaluation=evaluate(instance, closed))
+        at = _grid_at(n_demand)
+        demand = _points({"demand_id": list(instance.demand_ids)}, at)
+        case = replace(
+            toy_plan.case,
+            roads=_city_roads() or toy_plan.case.roads,
+            demand=demand.assign(zone_id=demand["demand_id"], district_id="D"),
+            zones=gpd.GeoDataFrame(
+                {"zone_id": demand["demand_id"]},
+                geometry=shapely.buffer(
+                    demand.geometry.to_numpy(), 0.45 * STEP_DEG / 4, cap_style="square"
+                ),
+                crs=WGS84_EPSG,
+            ),
+            candidates=_points(
+                {"site_id": list(instance.site_ids), "name": "Site", "kind": "parking"},
+                at[:: len(at) // n_site][:n_site],
+            ),
+            stations=_points({"station_id": [], "name": []}, []),
+            unreachable=demand.iloc[::50][["demand_id", "geometry"]].assign(
+                reason="no road near", kwh_per_day=1.0
+            ),
+            instance=instance,
+            instance_today=instance,
+        )
+        return replace(toy_plan, case=case, today=before, unified=before, joint=state)
+
+    return build
+
+
+def _grid_at(n: int) -> list[tuple[float, float]]:
+    side = int(np.ceil(np.sqrt(n)))
+    return [(k % side / 4, k // side / 4) for k in range(n)]
+
+
+def _grid_instance(n_demand: int, n_site: int) -> SitingInstance:
+    """Every demand point reaches 40 sites near it in the order of the grid."""
+    first = np.minimum(np.arange(n_demand) * n_site // n_demand, n_site - 40)
+    return SitingInstance(
+        brands=("ant", "bee"),
+        demand_ids=tuple(f"cell-{i}" for i in range(n_demand)),
+        demand_kwh_per_day=np.column_stack([5 + np.arange(n_demand) % 90, np.full(n_demand, 7.3)]),
+        demand_district=np.zeros(n_demand),
+        site_ids=tuple(f"site-{j}" for j in range(n_site)),
+        site_district=np.zeros(n_site),
+        station_ids=(),
+        district_ids=("D",),
+        tiers=("small", "big"),
+        tier_cost_cny=np.tile([1.0e6, 2.5e6], (n_site, 1)),
+        tier_power_kw=np.tile([480.0, 5760.0], (n_site, 1)),
+        tier_capacity_kwh_per_day=np.tile([1e4, 3e4], (n_site, 1)),
+        tier_allowed=np.ones((n_site, 2), dtype=bool),
+        station_capacity_kwh_per_day=np.empty(0),
+        usable=np.ones((n_site, 2), dtype=bool),
+        cover_start=40 * np.arange(n_demand + 1),
+        cover_supply=(first[:, None] + np.arange(40)).ravel(),
+        cover_time_s=np.tile(15.0 * np.arange(40), n_demand),
+        cover_worth=np.ones(40 * n_demand),
+        requirements=no_requirements(n_site=n_site, n_brand=2),
+    )
+
+
+def _city_roads() -> RoadTable | None:
+    """Return the embedded city's roads, which a sparse checkout may lack."""
+    path = Path(__file__).parents[2] / "data" / "wuhan" / "roads.npz"
+    return read_compact_roads(path) if path.is_file() else None

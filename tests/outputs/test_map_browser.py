@@ -1,15 +1,13 @@
 """The map in headless Chromium with the network blocked: it works, and runs no name.
 
-Skipped where there is no Chromium; with SITING_REQUIRE_BROWSER=1 that is a failure instead.
+Skipped where there is no Chromium; with SITING_REQUIRE_BROWSER=1 that is a failure instead. Every
+page opened here fails its test if it asks anything of the network or complains on the console.
 """
 
 from __future__ import annotations
 
-import os
-import shutil
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -18,8 +16,11 @@ from siting.outputs.map import render_map
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
 
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Browser, Page, Route
+
+    OpenPage = Callable[..., AbstractContextManager[Page]]
 
     from siting.plan import SitingPlan
 
@@ -27,8 +28,7 @@ pytestmark = pytest.mark.browser
 
 AXE = Path(__file__).parent / "vendor" / "axe-core" / "axe.min.js"
 DESKTOP = {"width": 1600, "height": 1000}
-PHONE = {"width": 390, "height": 844}
-BROWSER_NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
+PHONE_WIDTH = 390
 HOSTILE = (
     "<img src=x onerror=\"window.pwned='img'\"><svg onload=\"window.pwned='svg'\">",
     "${window.pwned='t'}`${window.pwned='b'}`</script><script>window.pwned='s'</script>",
@@ -36,69 +36,9 @@ HOSTILE = (
 )
 
 
-def find_chromium() -> str | None:
-    named = os.environ.get("SITING_CHROMIUM")
-    return named or next(filter(None, map(shutil.which, BROWSER_NAMES)), None)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    required = os.environ.get("SITING_REQUIRE_BROWSER") == "1"
-    try:
-        from playwright.sync_api import sync_playwright  # noqa: PLC0415 - may be missing
-    except ImportError:
-        if required:
-            raise
-        pytest.skip("playwright is not installed")
-    executable = find_chromium()
-    if executable is None:
-        message = "no Chromium on the PATH; SITING_CHROMIUM names one"
-        pytest.fail(message) if required else pytest.skip(message)
-    with sync_playwright() as playwright:
-        launched = playwright.chromium.launch(executable_path=executable, args=["--no-sandbox"])
-        yield launched
-        launched.close()
-
-
-@contextmanager
-def opened(
-    browser: Browser, html: str, folder: Path, *, language: str = "en-GB", phone: bool = False
-) -> Iterator[Page]:
-    """Open a page from a file; afterwards nothing was fetched and nothing complained."""
-    path = folder / "map.html"
-    path.write_text(html, encoding="utf-8", newline="\n")
-    asked: list[str] = []
-    complaints: list[str] = []
-    context = browser.new_context(
-        viewport=PHONE if phone else DESKTOP,  # type: ignore[arg-type] - a plain dict will do
-        locale=language,
-        has_touch=phone,
-        is_mobile=phone,
-    )
-    page = context.new_page()
-    page.on("console", lambda message: complaints.append(f"{message.type}: {message.text}"))
-    page.on("pageerror", lambda error: complaints.append(str(error)))
-    page.on("dialog", lambda dialog: complaints.append(f"dialog: {dialog.message}"))
-
-    def block(route: Any) -> None:  # noqa: ANN401 - playwright's route
-        if route.request.url == path.as_uri():
-            route.continue_()
-        else:
-            asked.append(route.request.url)
-            route.abort()
-
-    page.route("**/*", block)
-    page.goto(path.as_uri())
-    page.wait_for_selector("body[data-ready]")
-    yield page
-    assert asked == []
-    assert complaints == []
-    context.close()
-
-
 @pytest.fixture
-def toy_page(browser: Browser, toy_plan: SitingPlan, tmp_path: Path) -> Iterator[Page]:
-    with opened(browser, render_map(toy_plan), tmp_path) as page:
+def toy_page(open_page: OpenPage, toy_plan: SitingPlan) -> Iterator[Page]:
+    with open_page(render_map(toy_plan)) as page:
         yield page
 
 
@@ -106,6 +46,16 @@ def choose(page: Page, name: str, value: str) -> None:
     page.locator(f'input[name="{name}"][value="{value}"]').check(force=True)
 
 
+COUNT_FRAMES = """() => {
+    window.intervals = [];
+    let last = performance.now();
+    const count = (now) => {
+        window.intervals.push(now - last);
+        last = now;
+        requestAnimationFrame(count);
+    };
+    requestAnimationFrame(count);
+}"""
 INKED = """(pane) => {
     let n = 0;
     for (const canvas of document.querySelectorAll(`.leaflet-${pane}-pane canvas`)) {
@@ -242,9 +192,9 @@ def test_the_network_filter_hides_the_other_stations(toy_page: Page) -> None:
 
 
 def test_language_switches_and_follows_the_reader(
-    browser: Browser, toy_plan: SitingPlan, tmp_path: Path
+    open_page: OpenPage, toy_plan: SitingPlan
 ) -> None:
-    with opened(browser, render_map(toy_plan), tmp_path, language="zh-CN") as page:
+    with open_page(render_map(toy_plan), language="zh-CN") as page:
         assert page.title() == "玩具城"
         assert "新建 2 座站点" in page.inner_text("#panel-summary")
         assert "350 万元" in page.inner_text("#panel-summary")
@@ -279,9 +229,9 @@ def test_it_can_be_used_by_keyboard_alone(toy_page: Page) -> None:
 
 @pytest.mark.parametrize(("language", "phone"), [("en-GB", False), ("zh-CN", True)])
 def test_axe_finds_no_barrier(
-    browser: Browser, toy_plan: SitingPlan, tmp_path: Path, language: str, *, phone: bool
+    open_page: OpenPage, toy_plan: SitingPlan, language: str, *, phone: bool
 ) -> None:
-    with opened(browser, render_map(toy_plan), tmp_path, language=language, phone=phone) as page:
+    with open_page(render_map(toy_plan), language=language, phone=phone) as page:
         page.evaluate(AXE.read_text("utf-8"))
         if phone:
             page.click("#grip")
@@ -305,12 +255,12 @@ def check_with_axe(page: Page) -> None:
 
 
 def test_no_name_is_ever_run(
-    browser: Browser, build_toy_plan: Callable[..., SitingPlan], tmp_path: Path
+    open_page: OpenPage, build_toy_plan: Callable[..., SitingPlan]
 ) -> None:
     plan = build_toy_plan(
         site_names=HOSTILE, station_name=HOSTILE[1], network=HOSTILE[0], district_name=HOSTILE[2]
     )
-    with opened(browser, render_map(plan), tmp_path) as page:
+    with open_page(render_map(plan)) as page:
         page.click("#tab-sites")
         for language in ("en", "zh"):
             for kind, query in (("site", "s0"), ("station", "e0"), ("district", "D")):
@@ -348,21 +298,19 @@ def test_the_policy_refuses_what_is_not_ours(
 
 
 def test_a_limit_never_reads_as_a_proof(
-    browser: Browser, build_toy_plan: Callable[..., SitingPlan], tmp_path: Path
+    open_page: OpenPage, build_toy_plan: Callable[..., SitingPlan]
 ) -> None:
     html = render_map(build_toy_plan(status=SolveStatus.FEASIBLE))
-    with opened(browser, html, tmp_path) as page:
+    with open_page(html) as page:
         text = page.inner_text("#panel-summary")
         assert "Not proven best" in text
         assert "Proven:" not in text
 
 
-def test_a_phone_shows_map_sheet_and_detail(
-    browser: Browser, toy_plan: SitingPlan, tmp_path: Path
-) -> None:
-    with opened(browser, render_map(toy_plan), tmp_path, phone=True) as page:
+def test_a_phone_shows_map_sheet_and_detail(open_page: OpenPage, toy_plan: SitingPlan) -> None:
+    with open_page(render_map(toy_plan), phone=True) as page:
         assert page.is_visible("#headline")
-        assert page.evaluate("document.documentElement.scrollWidth") == PHONE["width"]
+        assert page.evaluate("document.documentElement.scrollWidth") == PHONE_WIDTH
         page.click("#grip")
         page.click("#tab-sites")
         page.click("#hits button >> nth=0")
@@ -393,7 +341,7 @@ def test_street_tiles_are_asked_of_their_host_alone(
     page = context.new_page()
     asked: list[str] = []
 
-    def block(route: Any) -> None:  # noqa: ANN401 - playwright's route
+    def block(route: Route) -> None:
         if route.request.url == path.as_uri():
             route.continue_()
         else:
@@ -410,3 +358,38 @@ def test_street_tiles_are_asked_of_their_host_alone(
     assert inked(page, "roads") > 0
     assert "Tiles by Example" in page.inner_text(".credit")
     context.close()
+
+
+@pytest.mark.parametrize(
+    ("n_demand", "n_site", "limit_mb"), [(1_640, 400, 10), (20_000, 5_000, 25)]
+)
+def test_a_city_stays_small_quick_and_smooth(
+    open_page: OpenPage,
+    build_grid_plan: Callable[..., SitingPlan],
+    n_demand: int,
+    n_site: int,
+    limit_mb: int,
+) -> None:
+    html = render_map(build_grid_plan(n_demand=n_demand, n_site=n_site))
+    assert len(html.encode()) < limit_mb * 1e6
+    with open_page(html) as page:
+        session = page.context.new_cdp_session(page)
+        session.send("Performance.enable")
+
+        def busy_s() -> float:
+            metrics = session.send("Performance.getMetrics")["metrics"]
+            return float({m["name"]: m["value"] for m in metrics}["TaskDuration"])
+
+        # Seconds of work until it can be used, whatever else this machine does meanwhile.
+        assert busy_s() < 3
+        for name in ("candidates", "unreachable"):
+            page.check(f'input[name="layer-{name}"]')
+        page.evaluate(COUNT_FRAMES)
+        page.mouse.move(1000, 500)
+        page.mouse.down()
+        for step in range(60):
+            page.mouse.move(1000 - 10 * step, 500 + 4 * step)
+        page.mouse.up()
+        intervals_ms = sorted(page.evaluate("intervals"))
+        # Most frames come at the screen's pace, 60 a second.
+        assert intervals_ms[len(intervals_ms) // 2] < 34

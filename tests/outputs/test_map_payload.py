@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import json
+import math
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -110,6 +112,16 @@ def test_the_rest_is_there(payload: dict[str, Any]) -> None:
     assert payload["study"]["illustrative"] is True
     assert payload["study"]["budget_cny"] == 4_000_000
     assert payload["districts"]["joint_kwh_per_day"] == [270]
+
+
+def test_no_budget_is_no_number(toy_plan: SitingPlan) -> None:
+    requirements = toy_plan.case.instance.requirements.replace(budget_cny=math.inf)
+    case = replace(
+        toy_plan.case, instance=toy_plan.case.instance.replace(requirements=requirements)
+    )
+    payload = build_map_payload(replace(toy_plan, case=case))
+    assert payload["study"]["budget_cny"] is None
+    json.dumps(payload, allow_nan=False)
 
 
 def test_text_coordinates_stay_wgs84_on_a_shifted_map(

@@ -127,7 +127,7 @@ def _describe_study(plan: SitingPlan) -> dict[str, Any]:
             }
             for tier in study.tiers
         ],
-        "budget_cny": case.instance.requirements.budget_cny,
+        "budget_cny": _number(case.instance.requirements.budget_cny),
         "cutoff_minutes": study.access.cutoff_minutes,
         "max_wait_minutes": study.service.max_wait_minutes,
         "wait_exceeded_share": study.service.wait_exceeded_share,

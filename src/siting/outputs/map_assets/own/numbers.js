@@ -56,8 +56,12 @@
       zh: [[1e8, ".yi"], [1e4, ".wan"], [0, ""]],
     };
 
+    // Almost all must not read as all, nor almost nothing as nothing.
     function percent(share, digits) {
-      return Number.isFinite(share) ? t("percent", { x: number(100 * share, digits) }) : "–";
+      if (!Number.isFinite(share)) return "–";
+      if (share < 1 && share >= 0.995) return t("percent", { x: number(Math.floor(1000 * share) / 10, 1) });
+      if (share > 0 && share < 0.005) return t("percent", { x: number(Math.ceil(1000 * share) / 10, 1) });
+      return t("percent", { x: number(100 * share, digits) });
     }
 
     // A gap is never shown smaller than it is: 0.04 % must not read as 0 %.

@@ -224,8 +224,8 @@
     const lost = model.unreachable.kwh_per_day.reduce((a, b) => a + b, 0);
     const made = [
       study.illustrative_note && words.name(study.illustrative_note),
-      study.illustrative_vehicles && t("about.made.vehicles"),
-      study.illustrative_stations && t("about.made.stations"),
+      !study.illustrative_note && study.illustrative_vehicles && t("about.made.vehicles"),
+      !study.illustrative_note && study.illustrative_stations && t("about.made.stations"),
     ].filter(Boolean);
     return [
       made.length > 0 &&
@@ -303,7 +303,7 @@
       const title = table.name ? nameOf(table, index, words) : table.id[index];
       const note =
         kind === "site"
-          ? `${words.name(model.data.study.tiers[table.tier[index]].name)} · ${words.money(table.cost_cny[index])}`
+          ? `${words.money(table.cost_cny[index])} · ${words.name(model.data.study.tiers[table.tier[index]].name)}`
           : `${t("kind." + kind)} · ${table.id[index]}`;
       return el("li", {}, [
         el("button", { type: "button", class: `hit hit-${kind}`, "data-spot": `${kind}:${index}`, "aria-current": chosen ? "true" : null, on: { click: () => select(kind, index) } }, [
@@ -367,7 +367,8 @@
           el("p", { class: "note", text: t("site.pays.note") }),
         ]),
         pairs([
-          [t("site.tier"), `${words.name(tier.name)} · ${t("tier.line", { connectors: tier.connectors, power: words.power(tier.power_kw) })}`],
+          [t("site.tier"), words.name(tier.name)],
+          [t("fact.connectors"), t("tier.line", { connectors: tier.connectors, power: words.power(tier.power_kw) })],
           [t("site.capacity"), words.energy(sites.capacity_kwh_per_day[n])],
           [t("site.wait"), t("site.wait.promise", { minutes: words.minutes(study.max_wait_minutes), share: words.percent(1 - study.wait_exceeded_share, 0) })],
           [t("site.drive"), words.minutes(sites.mean_drive_min[n])],
@@ -496,7 +497,7 @@
     const label = (c) => {
       if (theme.name === "coverage") {
         if (c.from === 0) return t("scale.zero");
-        return c.to === null ? `≥ ${words.percent(c.from, 0)}` : `< ${words.percent(c.to, 0)}`;
+        return c.to === null ? `≥ ${words.number(100 * c.from)}` : `< ${words.number(100 * c.to)}`;
       }
       if (theme.name === "reach") return `≤ ${words.number(c.to, Number.isInteger(c.to) ? 0 : 1)}`;
       if (c.to === 0) return t("scale.zero");
