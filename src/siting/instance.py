@@ -345,88 +345,114 @@ def evaluate(
     Evaluation
         With one line in ``violations`` for each broken constraint of models.md, 1.
     """
-    req = instance.requirements
     flow, tier = decision.flow_kwh_per_day, decision.tier_of_site
     if flow.shape != (instance.n_pair, instance.n_brand) or tier.shape != (instance.n_site,):
         raise ValueError("the decision does not belong to this instance: its shapes differ")
-    opened = np.flatnonzero(tier != CLOSED)
+    opened = np.flatnonzero(decision.opened)
     opened_tier = tier[opened]
-    if opened_tier.size and not (0 <= opened_tier.min() <= opened_tier.max() < instance.n_tier):
+    if ((opened_tier < 0) | (opened_tier >= instance.n_tier)).any():
         raise ValueError("a site is opened with a tier that does not exist")
 
     served = _sum_by(instance.cover_demand, flow, instance.n_demand)
     supplied = _sum_by(instance.cover_supply, flow, instance.n_supply)
-    cost = math.fsum(instance.tier_cost_cny[opened, opened_tier])
-    objective = math.fsum(instance.cover_worth * flow.sum(axis=1))
+    cost_cny = math.fsum(instance.tier_cost_cny[opened, opened_tier])
+    return Evaluation(
+        objective_kwh_per_day=math.fsum(instance.cover_worth * flow.sum(axis=1)),
+        cost_cny=cost_cny,
+        served_kwh_per_day=served,
+        supplied_kwh_per_day=supplied,
+        violations=(
+            *_flow_violations(instance, decision, served, supplied, tolerance),
+            *_site_violations(instance, decision, tolerance),
+            *_budget_violations(instance, cost_cny, tolerance),
+            *_count_violations(instance, opened),
+        ),
+    )
 
+
+def _flow_violations(
+    instance: SitingInstance,
+    decision: Decision,
+    served: FloatArray,
+    supplied: FloatArray,
+    tolerance: float,
+) -> list[str]:
+    """Hold the flows to demand, capacity, who may charge where, and the floors."""
+    flow, opened = decision.flow_kwh_per_day, np.flatnonzero(decision.opened)
     capacity = np.zeros(instance.n_supply)
-    capacity[opened] = instance.tier_capacity_kwh_per_day[opened, opened_tier]
+    capacity[opened] = instance.tier_capacity_kwh_per_day[opened, decision.tier_of_site[opened]]
     capacity[instance.n_site :] = instance.station_capacity_kwh_per_day
-    power = np.zeros(instance.n_site)
-    power[opened] = instance.tier_power_kw[opened, opened_tier]
-    wanted_by_brand = instance.demand_kwh_per_day.sum(axis=0)
-    n_opened = opened.size
-
-    def over(value: Any, limit: Any) -> Any:  # noqa: ANN401 - scalars and arrays alike
-        slack = tolerance * np.maximum(1.0, np.abs(np.where(np.isfinite(limit), limit, 1.0)))
-        return np.asarray(value) > np.asarray(limit) + slack
-
-    def named(mask: Any, what: str, ids: tuple[str, ...]) -> list[str]:  # noqa: ANN401
-        return [f"{what}: {ids[k]}" for k in np.flatnonzero(mask)]
-
+    wanted = instance.demand_kwh_per_day
+    floor_kwh = instance.requirements.floor_by_brand * wanted.sum(axis=0)
+    beyond_demand = np.any(_is_over(served, wanted, tolerance), axis=1)
+    beyond_capacity = _is_over(supplied.sum(axis=1), capacity, tolerance)
+    not_usable = np.any((supplied > tolerance) & ~instance.usable, axis=1)
+    floor_missed = _is_over(floor_kwh, served.sum(axis=0), tolerance)
     supply_ids = instance.site_ids + instance.station_ids
-    violations: list[str] = []
-    if not np.isfinite(flow).all() or (flow < -tolerance).any():
-        violations.append("flow is negative or not a number")
-    violations += named(
-        over(served, instance.demand_kwh_per_day).any(axis=1),
-        "served beyond demand",
-        instance.demand_ids,
-    )
-    violations += named(over(supplied.sum(axis=1), capacity), "over capacity", supply_ids)
-    violations += named(
-        ((supplied > tolerance) & ~instance.usable).any(axis=1),
-        "serves a brand that may not charge there",
-        supply_ids,
-    )
-    if over(cost, req.budget_cny):
-        violations.append(f"cost {cost} CNY is over the budget {req.budget_cny} CNY")
-    violations += named(
-        ~instance.tier_allowed[opened, opened_tier],
-        "opened with a tier it has no room for",
-        tuple(instance.site_ids[j] for j in opened),
-    )
-    violations += named(req.required & (tier == CLOSED), "required but closed", instance.site_ids)
-    violations += named(req.forbidden & (tier != CLOSED), "forbidden but opened", instance.site_ids)
-    violations += named(
-        over(power, req.site_grid_limit_kw), "over the site's grid limit", instance.site_ids
-    )
-    for group, limit_kw in enumerate(req.grid_group_limit_kw):
-        if over(power[req.grid_group == group].sum(), limit_kw):
-            violations.append(f"over the grid limit of substation group {group}")
-    violations += [
-        f"too close: {instance.site_ids[a]} and {instance.site_ids[b]}"
-        for a, b in req.spacing_pairs
-        if tier[a] != CLOSED and tier[b] != CLOSED
+    unsound = not np.isfinite(flow).all() or (flow < -tolerance).any()
+    return [
+        *(["flow is negative or not a number"] if unsound else []),
+        *_named(beyond_demand, "served beyond demand", instance.demand_ids),
+        *_named(beyond_capacity, "over capacity", supply_ids),
+        *_named(not_usable, "serves a brand that may not charge there", supply_ids),
+        *_named(floor_missed, "service floor missed", instance.brands),
     ]
+
+
+def _site_violations(instance: SitingInstance, decision: Decision, tolerance: float) -> list[str]:
+    """Hold the sites to their room, to required and forbidden, to the grid, and to spacing."""
+    req, tier, is_open = instance.requirements, decision.tier_of_site, decision.opened
+    opened = np.flatnonzero(is_open)
+    no_room = np.zeros(instance.n_site, dtype=bool)
+    no_room[opened] = ~instance.tier_allowed[opened, tier[opened]]
+    power_kw = np.zeros(instance.n_site)
+    power_kw[opened] = instance.tier_power_kw[opened, tier[opened]]
+    beyond_grid = _is_over(power_kw, req.site_grid_limit_kw, tolerance)
+    of_group = [power_kw[req.grid_group == g].sum() for g in range(req.grid_group_limit_kw.size)]
+    beyond_group = _is_over(np.array(of_group), req.grid_group_limit_kw, tolerance)
+    ids = instance.site_ids
+    return [
+        *_named(no_room, "opened with a tier it has no room for", ids),
+        *_named(req.required & ~is_open, "required but closed", ids),
+        *_named(req.forbidden & is_open, "forbidden but opened", ids),
+        *_named(beyond_grid, "over the site's grid limit", ids),
+        *(f"over the grid limit of substation group {g}" for g in np.flatnonzero(beyond_group)),
+        *(
+            f"too close: {ids[a]} and {ids[b]}"
+            for a, b in req.spacing_pairs
+            if is_open[a] and is_open[b]
+        ),
+    ]
+
+
+def _budget_violations(instance: SitingInstance, cost_cny: float, tolerance: float) -> list[str]:
+    budget_cny = instance.requirements.budget_cny
+    if _is_over(cost_cny, budget_cny, tolerance):
+        return [f"cost {cost_cny} CNY is over the budget {budget_cny} CNY"]
+    return []
+
+
+def _count_violations(instance: SitingInstance, opened: LongArray) -> list[str]:
+    """Hold the number of sites to its bounds, in all and by district."""
+    req, n_opened = instance.requirements, opened.size
+    lines = []
     if n_opened < req.min_sites or (req.max_sites is not None and n_opened > req.max_sites):
-        violations.append(f"{n_opened} sites opened, asked {req.min_sites} to {req.max_sites}")
+        lines.append(f"{n_opened} sites opened, asked {req.min_sites} to {req.max_sites}")
     if req.district_max_sites.size:
         in_district = instance.site_district[opened]
         count = np.bincount(in_district[in_district >= 0], minlength=len(instance.district_ids))
-        quota = (count < req.district_min_sites) | (count > req.district_max_sites)
-        violations += named(quota, "quota of sites broken in district", instance.district_ids)
-    floor_kwh = req.floor_by_brand * wanted_by_brand
-    violations += named(
-        over(floor_kwh, served.sum(axis=0)), "service floor missed", instance.brands
-    )
-    return Evaluation(
-        objective_kwh_per_day=objective,
-        cost_cny=cost,
-        served_kwh_per_day=served,
-        supplied_kwh_per_day=supplied,
-        violations=tuple(violations),
-    )
+        broken = (count < req.district_min_sites) | (count > req.district_max_sites)
+        lines += _named(broken, "quota of sites broken in district", instance.district_ids)
+    return lines
+
+
+def _is_over(value: Any, limit: Any, tolerance: float) -> Any:  # noqa: ANN401 - numbers and arrays
+    slack = tolerance * np.maximum(1.0, np.abs(np.where(np.isfinite(limit), limit, 1.0)))
+    return np.asarray(value) > np.asarray(limit) + slack
+
+
+def _named(mask: BoolArray, what: str, ids: tuple[str, ...]) -> list[str]:
+    return [f"{what}: {ids[k]}" for k in np.flatnonzero(mask)]
 
 
 def _sum_by(index: IntArray, values: FloatArray, n: int) -> FloatArray:

@@ -11,7 +11,7 @@ so that, among all ways to reach the same worth, drivers go to near chargers.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import highspy
 import numpy as np
@@ -20,6 +20,7 @@ import scipy.sparse as sp
 from siting.instance import CLOSED, Decision
 from siting.optimise.formulation import floor_rows
 from siting.optimise.links import build_links
+from siting.optimise.mip import QuietHighs
 
 if TYPE_CHECKING:
     from siting.domain import FloatArray, IntArray
@@ -90,10 +91,9 @@ def _flow_by_worth_then_time(
         matrices.append(block.matrix)
         lower.append(block.lower)
         upper.append(block.upper)
-    solver = highspy.Highs()
-    solver.silent()
+    solver: Any = QuietHighs()  # type: ignore[no-untyped-call]
     matrix = sp.csr_array(sp.vstack(matrices, format="csr"))
-    lp = highspy.HighsLp()
+    lp: Any = highspy.HighsLp()
     lp.num_col_, lp.num_row_ = links.n_link, matrix.shape[0]
     lp.col_cost_ = -links.worth
     lp.col_lower_ = np.zeros(links.n_link)
@@ -115,4 +115,4 @@ def _flow_by_worth_then_time(
     solver.run()
     if solver.getModelStatus() == highspy.HighsModelStatus.kOptimal:
         flow = np.asarray(solver.getSolution().col_value)
-    return np.clip(flow, 0.0, links.row_kwh_per_day[links.row])
+    return np.asarray(np.clip(flow, 0.0, links.row_kwh_per_day[links.row]), dtype=np.float64)

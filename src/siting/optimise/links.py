@@ -167,7 +167,8 @@ def _merge(links: Links, floored: BoolArray) -> Links:
         return links
     first = np.full(n_group, links.n_row)
     np.minimum.at(first, group_of_row, np.arange(links.n_row))
-    kwh = np.bincount(group_of_row, weights=links.row_kwh_per_day, minlength=n_group)
+    kwh = np.zeros(n_group)
+    np.add.at(kwh, group_of_row, links.row_kwh_per_day)
     share = np.zeros((n_group, links.brand_share.shape[1]))
     np.add.at(share, group_of_row, links.brand_share * links.row_kwh_per_day[:, None])
     length = np.diff(links.start)

@@ -155,7 +155,7 @@ def _node_limit(model: MixedIntegerModel, watch: Watch) -> int | None:
     return max(1, int(watch.remaining_work * 1e6 / (max(1, model.matrix.nnz) * PASSES_PER_NODE)))
 
 
-class _QuietHighs(highspy.Highs):
+class QuietHighs(highspy.Highs):
     """HiGHS that keeps silent from the start: its banner is printed before `silent` can be set."""
 
     def enableCallbacks(self) -> None:  # noqa: N802 - overrides highspy's name
@@ -164,7 +164,7 @@ class _QuietHighs(highspy.Highs):
 
 
 def _solve_highs(model: MixedIntegerModel, watch: Watch, start: FloatArray | None) -> _Raw:
-    solver: Any = _QuietHighs()  # type: ignore[no-untyped-call]
+    solver: Any = QuietHighs()  # type: ignore[no-untyped-call]
     options: dict[str, Any] = {
         "threads": watch.limits.n_threads,
         "random_seed": watch.limits.seed,
