@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from siting.case import UNREACHABLE_REASONS
 from siting.errors import StudyError
 from siting.outputs import map as map_module
 from siting.outputs.map import escape_json, render_map
@@ -215,3 +216,9 @@ def test_vendored_files_carry_their_licence(toy_plan: SitingPlan) -> None:
             if file.name != "LICENSE":
                 assert hashlib.sha256(file.read_bytes()).hexdigest() in licences
     assert "Leaflet 1.9.4" in render_map(toy_plan)
+
+
+def test_every_reason_for_being_out_of_reach_has_its_words() -> None:
+    texts = json.loads(map_module._asset(map_module.TEXTS))
+    for reason in UNREACHABLE_REASONS.values():
+        assert {f"reason.{reason}"} <= set(texts["en"]) & set(texts["zh"])

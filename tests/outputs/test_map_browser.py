@@ -152,7 +152,7 @@ def test_clicks_open_stations_areas_and_unreachable_demand(toy_page: Page) -> No
     assert "Bee" not in toy_page.inner_text("#detail")
     toy_page.click("#close")
     toy_page.mouse.click(*place_of(toy_page, "unreachable", 0))
-    assert "no road near" in toy_page.inner_text("#detail")
+    assert "No road near" in toy_page.inner_text("#detail")
     toy_page.click("#close")
     x, y = place_of(toy_page, "station", 0)
     toy_page.mouse.click(x - 40, y)

@@ -38,6 +38,11 @@
       );
     }
 
+    // A word of siting's own in the reader's language; any other stands as the data has it.
+    function known(group, word) {
+      return texts[lang][`${group}.${word}`] || word;
+    }
+
     function name(value) {
       return value !== null && typeof value === "object" ? value[lang] : value;
     }
@@ -75,6 +80,7 @@
     return {
       lang,
       t,
+      known,
       name,
       number,
       short,

@@ -54,7 +54,10 @@
     const { t } = words;
     const { study, solve } = model.data;
     const s = model.service(state.brand);
-    const points = (share) => (share >= 0 ? "+" : "−") + words.number(Math.abs(100 * share), 1);
+    const points = (share) => {
+      const tenths = Math.round(1000 * share) || 0;
+      return (tenths >= 0 ? "+" : "−") + words.number(Math.abs(tenths) / 10, 1);
+    };
     const sites = t("n_sites", { n: model.sites.n });
     const brand = state.brand === siting.ALL ? null : words.name(study.brands[state.brand].name);
     const key = study.budget_cny === null ? "hero.words.nolimit" : "hero.words";
@@ -374,7 +377,7 @@
           [t("site.drive"), words.minutes(sites.mean_drive_min[n])],
           sites.grid_limit_kw[n] !== null && [t("site.grid"), words.power(sites.grid_limit_kw[n])],
           [t("kind.district"), districtName(model, words, sites.district[n])],
-          [t("site.kind"), sites.kind[n]],
+          [t("site.kind"), words.known("place", sites.kind[n])],
           [t("site.id"), sites.id[n]],
           [t("site.place"), `${sites.latitude[n].toFixed(5)}, ${sites.longitude[n].toFixed(5)}`],
         ]),
@@ -434,7 +437,7 @@
       title: nameOf(candidates, n, words),
       body: [
         el("p", { text: t(candidates.forbidden[n] ? "candidate.forbidden" : "candidate.words") }),
-        pairs([[t("site.kind"), candidates.kind[n]], [t("site.id"), candidates.id[n]]]),
+        pairs([[t("site.kind"), words.known("place", candidates.kind[n])], [t("site.id"), candidates.id[n]]]),
       ],
     };
   }
@@ -446,7 +449,7 @@
       title: table.id[n],
       body: [
         el("p", { text: t("unreachable.words") }),
-        pairs([[t("area.wanted"), words.energy(table.kwh_per_day[n])], [t("unreachable.reason"), table.reason[n]]]),
+        pairs([[t("area.wanted"), words.energy(table.kwh_per_day[n])], [t("unreachable.reason"), words.known("reason", table.reason[n])]]),
       ],
     };
   }

@@ -198,9 +198,11 @@
     pen.lineCap = "butt";
   }
 
-  function siteRadius(tier, nTier, zoom) {
+  // Many sites are drawn smaller while the whole city is in view, so that they stay apart.
+  function siteRadius(tier, nTier, zoom, nSite) {
     const step = nTier > 1 ? tier / (nTier - 1) : 0.5;
-    return (4.6 + 4.4 * step) * Math.min(1.7, 1.13 ** (zoom - 11));
+    const crowd = zoom < 12 ? Math.min(1, Math.max(0.6, Math.sqrt(60 / nSite))) : 1;
+    return (4.6 + 4.4 * step) * crowd * Math.min(1.7, 1.13 ** (zoom - 11));
   }
 
   // Who may charge at a station at a moment: every brand, some, or none; with a brand chosen,
@@ -264,7 +266,7 @@
         place(
           "site",
           model.sites,
-          (n) => Math.max(siteRadius(model.sites.tier[n], nTier, zoom), state.printing ? MIN_LABEL_RADIUS : 0),
+          (n) => Math.max(siteRadius(model.sites.tier[n], nTier, zoom, model.sites.n), state.printing ? MIN_LABEL_RADIUS : 0),
           (x, y, r, n, m) =>
             drawSite(pen, x, y, r, {
               ...m,
@@ -359,7 +361,6 @@
     drawStation,
     drawCandidate,
     drawUnreachable,
-    siteRadius,
     useOf,
   });
 })((window.siting = window.siting || {}));
