@@ -19,13 +19,14 @@ from typing import TYPE_CHECKING, ParamSpec, TypeVar
 from pydantic import BaseModel
 
 from siting.case import SitingCase, StudyInputs, build_case
-from siting.domain import Stage, ignore_stage
-from siting.errors import Fault, InputError, OutputError
+from siting.domain import SolveStatus, Stage, ignore_stage
+from siting.errors import Fault, InfeasibleError, InputError, OutputError
 from siting.inputs.districts import read_districts
 from siting.inputs.stations import merge_stations, read_stations
 from siting.inputs.vehicles import read_vehicles
 from siting.instance import evaluate
 from siting.network.road_network import load_roads
+from siting.optimise.conflicts import find_conflict
 from siting.optimise.solve import SolveOptions, expect_plan, solve, solve_baseline
 from siting.outputs.files import (
     MANIFEST_NAME,
@@ -141,6 +142,9 @@ def solve_case(
         ),
         progress=on_progress,
     )
+    if result.status is SolveStatus.INFEASIBLE:
+        on_stage(Stage.EXPLAIN)
+        raise InfeasibleError(find_conflict(case.instance) or _unexplained())
     decision = expect_plan(result)
     joint = ServiceState(decision=decision, evaluation=evaluate(case.instance, decision))
     return SitingPlan(case=case, today=today, unified=unified, joint=joint, solve=result)
@@ -224,6 +228,16 @@ def refuse_foreign_folder(folder: Path) -> None:
                 )
             ]
         )
+
+
+def _unexplained() -> list[Fault]:
+    """Say that a conflict was proven but not found again within the time of its checks."""
+    return [
+        Fault(
+            what="no plan can meet all requirements, and which conflict could not be told in time",
+            remedy="relax floors or the budget, and run again",
+        )
+    ]
 
 
 def _serve(instance: SitingInstance) -> ServiceState:
