@@ -285,7 +285,7 @@ def cases(draw: st.DrawFn) -> tuple[list[Any], list[Any], list[Any], list[Any]]:
 
 
 @settings(
-    max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=250, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(
     case=cases(), direction=st.sampled_from(Direction), cutoff_s=st.sampled_from([15.0, 80.0, 1e5])

@@ -92,7 +92,7 @@ def pair_within(
     )
     # Neighbouring sources one after the other find their roads still in the processor's cache.
     order = np.argsort(network.segment_from[np.maximum(sources.segment, 0)], kind="stable")
-    found = _search_all(search, order.astype(np.int32), threads=threads)
+    found = _search_all(search, order.astype(np.uint32), threads=threads)
     place = np.empty_like(order)
     place[order] = np.arange(order.size)
     pairs = _transpose(found, order=place, n_column=targets.n_point)

@@ -182,6 +182,7 @@ def search_within(  # noqa: PLR0917 - a kernel takes positions
         Rows by source; fewer than asked for where the queue was too short.
     """
     beyond_s = np.nextafter(cutoff_s, np.inf)
+    no_s = np.zeros(way.direct.start.size - 1, dtype=np.float64)
     start = np.zeros(sources.size + 1, dtype=np.int64)
     target_out = np.empty(FIRST_ROOM, dtype=np.int32)
     time_out = np.empty(FIRST_ROOM, dtype=np.float64)
@@ -191,13 +192,10 @@ def search_within(  # noqa: PLR0917 - a kernel takes positions
         n_settled = spread(way.graph, way.seeds, source, node_s, queue, per_s)
         if n_settled == NO_ROOM:
             return Pairs(start[: row + 1], target_out[:n_out], time_out[:n_out])
-        n_hit = offer(way.direct, source, 0.0, best, 0)
+        n_hit = offer(way.direct, sources, row, row + 1, no_s, best, 0)
+        n_hit = offer(way.entries, queue.settled, 0, n_settled, node_s, best, n_hit)
         for place in range(n_settled):
-            node = queue.settled[place]
-            base_s = node_s[node]
-            if base_s < beyond_s:
-                node_s[node] = beyond_s
-                n_hit = offer(way.entries, node, base_s, best, n_hit)
+            node_s[queue.settled[place]] = beyond_s
         while n_out + n_hit > target_out.size:
             target_out = np.concatenate((target_out, np.empty_like(target_out)))
             time_out = np.concatenate((time_out, np.empty_like(time_out)))
@@ -212,21 +210,34 @@ def search_within(  # noqa: PLR0917 - a kernel takes positions
 
 
 @compiled
-def offer(rows: Rows, row: int, base_s: float, best: Best, n_hit: int) -> int:
-    """Lower the best times of a row's targets; list those met for the first time.
+def offer(  # noqa: PLR0917 - a kernel takes positions
+    rows: Rows,
+    which: KernelArray,
+    first: int,
+    last: int,
+    base_s: KernelArray,
+    best: Best,
+    n_hit: int,
+) -> int:
+    """Lower the best times of the targets in the rows ``which[first:last]``.
+
+    Each row's base time is added to its own. A call for many rows, because one for each is what
+    the search would then spend its time on.
 
     Returns
     -------
     int
-        Length of the list by now.
+        Length of the list of targets that have a time.
     """
-    for k in range(rows.start[row], rows.start[row + 1]):
-        target, time_s = rows.index[k], base_s + rows.time_s[k]
-        if time_s < best.time_s[target]:
-            if best.time_s[target] == np.inf:
-                best.hit[n_hit] = target
-                n_hit += 1
-            best.time_s[target] = time_s
+    for place in range(first, last):
+        row = which[place]
+        for k in range(rows.start[row], rows.start[row + 1]):
+            target, time_s = rows.index[k], base_s[row] + rows.time_s[k]
+            if time_s < best.time_s[target]:
+                if best.time_s[target] == np.inf:
+                    best.hit[n_hit] = target
+                    n_hit += 1
+                best.time_s[target] = time_s
     return n_hit
 
 
@@ -272,6 +283,7 @@ def search_round_trips(  # noqa: C901, PLR0917 - a kernel takes positions, and b
     """
     beyond_s = np.nextafter(cutoff_s, np.inf)
     room_s = 2 * cutoff_s * (1 + HAIR) + HAIR
+    no_s = np.zeros(out.direct.start.size - 1, dtype=np.float64)
     start = np.zeros(sources.size + 1, dtype=np.int64)
     target_out = np.empty(FIRST_ROOM, dtype=np.int32)
     time_out = np.empty(FIRST_ROOM, dtype=np.float64)
@@ -295,20 +307,14 @@ def search_round_trips(  # noqa: C901, PLR0917 - a kernel takes positions, and b
         if n_back == NO_ROOM:
             return Pairs(start[: row + 1], target_out[:n_out], time_out[:n_out])
 
-        n_hit_out = offer(out.direct, source, 0.0, best_out, 0)
+        n_hit_out = offer(out.direct, sources, row, row + 1, no_s, best_out, 0)
+        n_hit_out = offer(out.entries, outward, 0, n_outward, out_s, best_out, n_hit_out)
+        n_hit_back = offer(back.direct, sources, row, row + 1, no_s, best_back, 0)
+        n_hit_back = offer(back.entries, queue.settled, 0, n_back, back_s, best_back, n_hit_back)
+        for place in range(n_near):
+            near_s[near[place]] = out_s[near[place]] = beyond_s
         for place in range(n_outward):
-            n_hit_out = offer(
-                out.entries, outward[place], out_s[outward[place]], best_out, n_hit_out
-            )
-        n_hit_back = offer(back.direct, source, 0.0, best_back, 0)
-        for place in range(n_back):
-            node = queue.settled[place]
-            n_hit_back = offer(back.entries, node, back_s[node], best_back, n_hit_back)
-        near_s[near[:n_near]] = beyond_s
-        out_s[near[:n_near]] = beyond_s
-        out_s[outward[:n_outward]] = beyond_s
-        back_s[outward[:n_outward]] = -1.0
-
+            out_s[outward[place]], back_s[outward[place]] = beyond_s, -1.0
         while n_out + n_hit_out > target_out.size:
             target_out = np.concatenate((target_out, np.empty_like(target_out)))
             time_out = np.concatenate((time_out, np.empty_like(time_out)))
@@ -318,8 +324,9 @@ def search_round_trips(  # noqa: C901, PLR0917 - a kernel takes positions, and b
             if mean_s <= cutoff_s:
                 target_out[n_out], time_out[n_out] = target, mean_s
                 n_out += 1
-        best_out.time_s[best_out.hit[:n_hit_out]] = np.inf
-        best_back.time_s[best_back.hit[:n_hit_back]] = np.inf
+            best_out.time_s[target] = np.inf
+        for place in range(n_hit_back):
+            best_back.time_s[best_back.hit[place]] = np.inf
         start[row + 1] = n_out
     return Pairs(start, target_out[:n_out].copy(), time_out[:n_out].copy())
 

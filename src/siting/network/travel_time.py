@@ -291,11 +291,13 @@ def _nearest_round_trip(
 
 
 def _strong_component_of(network: RoadNetwork, points: Snapped) -> IntArray:
-    """Return the strongly connected component that a point's segment lies in, -1 for none."""
+    """Return the strongly connected component that a point lies in, -1 for none."""
     segment = np.where(points.on_network, points.segment, 0)
     tail = network.strong_component[network.segment_from[segment]]
     head = network.strong_component[network.segment_to[segment]]
-    return np.where(points.on_network & (tail == head), tail, -1).astype(np.int32)
+    within = np.where(tail == head, tail, -1)
+    at_end = np.where(points.fraction == 0.0, tail, np.where(points.fraction == 1.0, head, within))
+    return np.where(points.on_network, at_end, -1).astype(np.int32)
 
 
 def _take(points: Snapped, kept: LongArray) -> Snapped:
