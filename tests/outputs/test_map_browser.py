@@ -9,10 +9,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 
 from siting.domain import SolveStatus
 from siting.outputs.map import render_map
+from siting.outputs.map_geometry import pack_integers, pack_lines
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -56,6 +58,11 @@ COUNT_FRAMES = """() => {
     };
     requestAnimationFrame(count);
 }"""
+UNPACK = "(packed) => [...siting.unpackIntegers(packed)]"
+BOXES = """(names) => names.map((name) => {
+    const box = document.querySelector(name).getBoundingClientRect();
+    return [box.left, box.top, box.right, box.bottom];
+})"""
 INKED = """(pane) => {
     let n = 0;
     for (const canvas of document.querySelectorAll(`.leaflet-${pane}-pane canvas`)) {
@@ -168,7 +175,12 @@ def test_the_brand_filter_changes_numbers_and_legend(toy_page: Page) -> None:
     choose(toy_page, "brand", "1")
     assert "0 %" in toy_page.inner_text(".hero")
     assert "Bee drivers may charge" in toy_page.inner_text("#layers")
+    use_of = "siting.useOf(siting.page.model.stations, 0, siting.page.state, 2)"
+    assert toy_page.evaluate(use_of) == "open"
+    choose(toy_page, "moment", "today")
+    assert toy_page.evaluate(use_of) == "closed"
     choose(toy_page, "brand", "-1")
+    assert toy_page.evaluate(use_of) == "some"
     assert "all brands may charge" in toy_page.inner_text("#layers")
 
 
@@ -322,7 +334,30 @@ def test_a_phone_shows_map_sheet_and_detail(open_page: OpenPage, toy_plan: Sitin
         )
 
 
+def test_the_page_unpacks_what_was_packed(toy_page: Page) -> None:
+    values = [0, 1, -1, 63, -64, 64, -65, 8_191, 8_192, -8_193, 2**30, -(2**30)]
+    assert toy_page.evaluate(UNPACK, pack_integers(values)) == values
+    lines = pack_lines([np.array([[5, -700], [9, 9]]), np.array([[0, 0], [1, 0], [1, 1]])])
+    assert toy_page.evaluate("(lines) => [...siting.unpackLines(lines).xy]", lines) == [
+        *(5, -700, 9, 9),
+        *(0, 0, 1, 0, 1, 1),
+    ]
+
+
 def test_it_prints_on_one_sheet_of_a3(toy_page: Page, tmp_path: Path) -> None:
+    toy_page.evaluate("window.dispatchEvent(new Event('beforeprint'))")
+    boxes = toy_page.evaluate(BOXES, [".map", ".sheet", "#panel-summary", ".legend"])
+    mm = 96 / 25.4
+    for left, top, right, bottom in boxes:
+        assert left >= 10 * mm - 1
+        assert top >= 10 * mm - 1
+        assert right <= 410 * mm + 1
+        assert bottom <= 287 * mm + 1
+    assert boxes[0][2] - boxes[0][0] > 250 * mm
+    assert toy_page.is_hidden(".controls")
+    assert inked(toy_page, "areas") > 0
+    toy_page.evaluate("window.dispatchEvent(new Event('afterprint'))")
+    assert toy_page.is_visible(".controls")
     pdf = tmp_path / "map.pdf"
     toy_page.pdf(path=str(pdf), prefer_css_page_size=True, print_background=True)
     content = pdf.read_bytes()

@@ -189,10 +189,10 @@
     pen.moveTo(x - reach, y + reach);
     pen.lineTo(x + reach, y - reach);
     pen.lineCap = "round";
-    pen.lineWidth = 4;
+    pen.lineWidth = 1.4 * reach;
     pen.strokeStyle = INK.paper;
     pen.stroke();
-    pen.lineWidth = 1.8;
+    pen.lineWidth = 0.62 * reach;
     pen.strokeStyle = INK.unreachable;
     pen.stroke();
     pen.lineCap = "butt";
@@ -247,7 +247,7 @@
         place("candidate", model.candidates, () => 2.1 * small, (x, y, r, n, m) => drawCandidate(pen, x, y, r, m));
       }
       if (state.layers.unreachable) {
-        place("unreachable", model.unreachable, () => 2.8 * small, (x, y, r, n, m) => drawUnreachable(pen, x, y, r, m));
+        place("unreachable", model.unreachable, () => 2.6 * small ** 1.5, (x, y, r, n, m) => drawUnreachable(pen, x, y, r, m));
       }
       if (state.layers.stations) {
         const { stations } = model;
