@@ -195,6 +195,14 @@ class TestTargetGame:
         assert solved.game.value_cny.tolist() == [0, 0, 5, 0]
         assert compute_shapley(solved.game) == pytest.approx([-2.5, 2.5])
 
+    def test_a_limit_before_any_find_leaves_a_plan_and_its_bounds(self) -> None:
+        alliance = three_towns()
+        hurried = SolveOptions(gap=0.0, time_limit_s=1e-9, n_threads=1)
+        game = solve_target_game(alliance, joint_plan(alliance, [0, 1]), options=hurried).game
+        true = np.array([0, 1, 1, 1, 1, 1, 1, 2])
+        assert (game.lower_cny <= true).all()
+        assert (true <= game.upper_cny).all()
+
     def test_who_cannot_reach_the_service_alone_is_named(self) -> None:
         alliance = build_alliance(demand=[[1, 1]], covers=[[0]], stations=[(2, 0)])
         with pytest.raises(InfeasibleError, match="b alone cannot reach"):
@@ -218,6 +226,38 @@ class TestBudgetGame:
             alliance, joint_plan(alliance, []), valuation=dear, options=PROVEN
         )
         assert solved.game.value_cny.tolist() == [0, 0, 0, 0]
+
+    def test_no_part_spends_more_than_the_whole_may(self) -> None:
+        alliance = one_place(budget=[200, 10])
+        capped = Alliance(
+            instance=alliance.instance.replace(
+                requirements=alliance.instance.requirements.replace(budget_cny=90)
+            ),
+            usable_alone=alliance.usable_alone,
+            station_owner=alliance.station_owner,
+            budget_cny=alliance.budget_cny,
+        )
+        solved = solve_budget_game(
+            capped,
+            joint_plan(capped, []),
+            valuation=Valuation(service_cny_per_kwh_per_day=20.0, cost_weight=1.0),
+            options=PROVEN,
+        )
+        assert solved.game.value_cny.tolist() == [0, 0, 0, 0]
+
+    def test_who_has_nothing_in_reach_gains_nothing(self) -> None:
+        alliance = build_alliance(
+            demand=[[10, 0], [0, 10]],
+            covers=[[0], []],
+            site_cost=[50],
+            site_capacity=[20],
+            budget=[60, 60],
+        )
+        solved = solve_budget_game(
+            alliance, joint_plan(alliance, [0]), valuation=TEN_A_KWH, options=PROVEN
+        )
+        assert solved.game.value_cny == pytest.approx([0, 50, 0, 50])
+        assert compute_shapley(solved.game) == pytest.approx([50, 0])
 
     def test_capacity_of_a_third_party_is_not_counted_twice(self) -> None:
         alliance = build_alliance(demand=[[10, 10]], covers=[[0]], stations=[(10, THIRD_PARTY)])

@@ -27,6 +27,7 @@ from siting.alliance.game import Game, GameKind
 from siting.domain import BoolArray, FloatArray, IntArray, SolveStatus, frozen_array
 from siting.errors import Fault, InfeasibleError, SolveError
 from siting.instance import CLOSED, SitingInstance, evaluate
+from siting.optimise.formulation import build_columns
 from siting.optimise.value import LEAST_COST, Valuation, solve_for_value
 
 if TYPE_CHECKING:
@@ -283,6 +284,9 @@ def solve_budget_game(
 ) -> SolvedGame:
     """Solve the game of surpluses: the most that a coalition gains with its members' budgets.
 
+    The joint budget is a ceiling for each coalition too: else a part could spend what the whole,
+    as asked, may not.
+
     Parameters are those of :func:`solve_target_game`, and ``valuation``: what a kWh a day is worth
     and which part of the cost is set against it, over the same time.
 
@@ -368,14 +372,19 @@ def _processes(n_worker: int) -> Iterator[Callable[..., Iterator[CoalitionPlan]]
 def _solve_coalition(task: _Task) -> CoalitionPlan:
     alliance, coalition, ask, options, starts = task
     members = list_members(coalition)
+    ceiling = alliance.instance.requirements.budget_cny
+    spends_cny = min(float(alliance.budget_cny[members].sum()), ceiling)
+    costs = ask.kind is GameKind.COST
     instance = build_coalition_instance(
         alliance,
         coalition,
-        budget_cny=np.inf
-        if ask.kind is GameKind.COST
-        else float(alliance.budget_cny[members].sum()),
+        budget_cny=np.inf if costs else spends_cny,
         floor_by_brand=ask.floor_by_brand,
     )
+    if costs:
+        # Where money is no object, building everything is the plan that is most sure to do.
+        columns = build_columns(instance)
+        starts = (*starts, columns.tier_of_site(np.arange(columns.n_column)))
     result = solve_for_value(instance, valuation=ask.valuation, options=options, starts=starts)
     if result.decision is None:
         raise _no_plan(instance.brands, result.status)

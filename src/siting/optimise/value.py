@@ -80,7 +80,7 @@ class ValueResult:
     value_cny
         What it comes to; −∞ if there is no plan.
     bound_cny
-        No plan can come to more; ∞ if nothing is known.
+        No plan can come to more; −∞ if there can be none.
     gap
         ``compute_gap(value_cny, bound_cny)``.
     stopped
@@ -160,7 +160,10 @@ def solve_for_value(
         value = -math.inf
         if decision is not None:
             value = valuation.value_cny(evaluate(instance, decision))
-        bound = max(-answer.bound, value)
+        # Known without any solve: everybody served at the best worth in reach, for nothing.
+        at_best = float(links.row_kwh_per_day @ np.maximum.reduceat(links.worth, links.start[:-1]))
+        bound = min(-answer.bound, valuation.service_cny_per_kwh_per_day * at_best)
+        bound = max(bound, value)
         gap = compute_gap(value, bound)
         status = answer.status if decision is None else SolveStatus.FEASIBLE
         proven = decision is not None and gap <= options.gap
