@@ -257,7 +257,7 @@ def build_road_network(
     crs_epsg = find_utm_epsg(roads.node_lon_deg, roads.node_lat_deg)
     transformer = Transformer.from_crs(WGS84_EPSG, crs_epsg, always_xy=True)
     x_m, y_m = transformer.transform(roads.node_lon_deg, roads.node_lat_deg)
-    shape_x_m, shape_y_m = transformer.transform(roads.shape_lon_deg, roads.shape_lat_deg)
+    shape_x_m, shape_y_m = _project_shapes(roads, x_m, y_m, transformer)
 
     table_node = compute_hilbert_order(x_m, y_m)
     node_of_table = np.empty_like(table_node)
@@ -352,6 +352,24 @@ def _travel_time_s(length_m: FloatArray, speed_kph: FloatArray) -> FloatArray:
     with np.errstate(divide="ignore", invalid="ignore"):
         time_s = length_m / (speed_kph * (METRES_PER_KM / SECONDS_PER_HOUR))
     return np.where(speed_kph > 0, time_s, np.inf)
+
+
+def _project_shapes(
+    roads: RoadTable, x_m: FloatArray, y_m: FloatArray, transformer: Transformer
+) -> tuple[FloatArray, FloatArray]:
+    """Project the bends; a shape's two ends are nodes, which are projected already."""
+    first, last = roads.shape_start[:-1], roads.shape_start[1:] - 1
+    bend = np.ones(roads.shape_lon_deg.size, dtype=bool)
+    bend[first] = bend[last] = False
+    bends = transformer.transform(roads.shape_lon_deg[bend], roads.shape_lat_deg[bend])
+    shapes = []
+    for node_m, bend_m in zip((x_m, y_m), bends, strict=True):
+        shape_m = np.empty(bend.size)
+        shape_m[first] = node_m[roads.segment_from]
+        shape_m[last] = node_m[roads.segment_to]
+        shape_m[bend] = bend_m
+        shapes.append(shape_m)
+    return shapes[0], shapes[1]
 
 
 def _label_components(arcs: Arcs, *, connection: Literal["weak", "strong"]) -> IntArray:

@@ -248,15 +248,14 @@ def explain_unreached(
     if network.segment_is_main[sites.segment[sites.on_network]].any():
         # From the main component every site on it can be reached, and the other way round.
         rest = rest[~network.segment_is_main[demand.segment[rest]]]
-    if rest.size:
-        drives = (
-            (Direction.TO_SITE, Direction.BACK)
-            if times.direction is Direction.ROUND_TRIP
-            else (times.direction,)
-        )
-        for drive in drives:
-            nearest = compute_nearest(network, demand, sites, direction=drive)
-            reach[rest[nearest.station[rest] == NO_STATION]] = Reach.ONE_WAY_TRAP
+    if not rest.size:
+        return reach
+    if times.direction is Direction.ROUND_TRIP:
+        trapped = ~_can_return(network, demand, sites)[rest]
+    else:
+        nearest = compute_nearest(network, demand, sites, direction=times.direction)
+        trapped = nearest.station[rest] == NO_STATION
+    reach[rest[trapped]] = Reach.ONE_WAY_TRAP
     return reach
 
 
@@ -266,8 +265,7 @@ def _nearest_round_trip(
     """Widen the search until every demand point that can drive there and back has its station."""
     station = np.full(demand.n_point, NO_STATION, dtype=np.int32)
     time_s = np.full(demand.n_point, np.inf)
-    hosts = np.unique(_strong_component_of(network, stations))
-    connected = np.isin(_strong_component_of(network, demand), hosts[hosts >= 0])
+    connected = _can_return(network, demand, stations)
     left, reach_s = np.flatnonzero(demand.on_network), 0.0
     while left.size:
         reach_s = min(max(2 * reach_s, FIRST_REACH_S), cutoff_s)
@@ -288,6 +286,12 @@ def _nearest_round_trip(
             break
         left = left[(nearest.station == NO_STATION) & connected[left]]
     return Nearest(station=station, time_s=time_s)
+
+
+def _can_return(network: RoadNetwork, demand: Snapped, stations: Snapped) -> BoolArray:
+    """Tell which points can drive to some station and back; one and the same spot left aside."""
+    hosts = np.unique(_strong_component_of(network, stations))
+    return np.isin(_strong_component_of(network, demand), hosts[hosts >= 0])
 
 
 def _strong_component_of(network: RoadNetwork, points: Snapped) -> IntArray:
