@@ -79,10 +79,10 @@ def build_map_payload(plan: SitingPlan) -> dict[str, Any]:
 def _build_projection(plan: SitingPlan, datum: Datum) -> tuple[MapProjection, list[int]]:
     """Return the projection with its origin in the middle of what the map must show.
 
-    That is all demand, candidates and stations; its west, south, east and north come along, in
-    metres from the origin.
+    That is all demand and all candidates, for stations may stand far from both; its west, south,
+    east and north come along, in metres from the origin.
     """
-    frames = (plan.case.demand, plan.case.candidates, plan.case.stations)
+    frames = (plan.case.demand, plan.case.candidates)
     points = np.concatenate([shapely.get_coordinates(f.geometry.to_numpy()) for f in frames])
     if not len(points):
         points = np.column_stack([plan.case.roads.node_lon_deg, plan.case.roads.node_lat_deg])

@@ -545,6 +545,7 @@
         pen.strokeRect(1, 11, 20, 0);
       }),
     };
+    if (!model.districts.n) delete marks.districts;
     if (model.data.tiles) {
       marks.tiles = mark((pen) => {
         pen.fillStyle = "#dfe5dc";

@@ -198,11 +198,14 @@
     pen.lineCap = "butt";
   }
 
-  // Many sites are drawn smaller while the whole city is in view, so that they stay apart.
+  // Many marks are drawn smaller while the whole city is in view, so that they stay apart.
+  function crowding(n, few, zoom) {
+    return zoom < 12 ? Math.min(1, Math.max(0.6, Math.sqrt(few / n))) : 1;
+  }
+
   function siteRadius(tier, nTier, zoom, nSite) {
     const step = nTier > 1 ? tier / (nTier - 1) : 0.5;
-    const crowd = zoom < 12 ? Math.min(1, Math.max(0.6, Math.sqrt(60 / nSite))) : 1;
-    return (4.6 + 4.4 * step) * crowd * Math.min(1.7, 1.13 ** (zoom - 11));
+    return (4.6 + 4.4 * step) * crowding(nSite, 60, zoom) * Math.min(1.7, 1.13 ** (zoom - 11));
   }
 
   // Who may charge at a station at a moment: every brand, some, or none; with a brand chosen,
@@ -254,7 +257,7 @@
         place(
           "station",
           stations,
-          () => 2.7 * small,
+          () => 2.7 * small * crowding(stations.n, 300, zoom),
           (x, y, r, n, m) => drawStation(pen, x, y, r, useOf(stations, n, state, model.nBrand), m),
           (n) => state.network === "" || stations.network[n] === state.network
         );
