@@ -204,6 +204,14 @@ def test_every_word_is_used_and_every_used_word_exists() -> None:
         re.findall(r'data-t="([a-z_.]+)"', source)
     )
     assert {key for key in used if not key.endswith(".")} <= set(texts)
+    # Keys put together from a name, such as "moment." + name, are known by their first part.
+    built = set(re.findall(r'["`]([a-z_]+)\.["$]', source)) | {"place", "reason", "energy", "money"}
+    unused = {
+        key
+        for key in texts
+        if f'"{key}"' not in source and key.split(".")[0] not in built and not key.endswith(".one")
+    }
+    assert unused == set()
 
 
 def test_vendored_files_carry_their_licence(toy_plan: SitingPlan) -> None:

@@ -14,7 +14,6 @@
     text: "#2e2a33",
     district: "rgba(70,60,80,.78)",
   };
-  const REACH_INK = ["#8c2d04", "#d9662b", "#f0a062", "#f9d3ae"];
   const FONT = '"Noto Sans", "Noto Sans CJK SC", "PingFang SC", "Microsoft YaHei", system-ui, sans-serif';
 
   const MIN_LABEL_RADIUS = 7.5;
@@ -357,8 +356,6 @@
   }
 
   Object.assign(siting, {
-    INK,
-    REACH_INK,
     createPointLayer,
     drawSite,
     drawStation,

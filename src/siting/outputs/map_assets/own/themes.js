@@ -8,6 +8,7 @@
     coverage: ["#ead7c0", "#dfe9e2", "#bedcd4", "#9bcbc2", "#7abbb0", "#589f95"],
     gain: ["#e3ecf4", "#c0d6e8", "#94bad9", "#649bc4", "#3b79a9"],
   };
+  const REACH = ["#8c2d04", "#d9662b", "#f0a062", "#f9d3ae"];
   const NOTHING = "#ece8df";
   const COVERAGE_BREAKS = [0.005, 0.25, 0.5, 0.75, 0.95];
   const FAINT = 0.28;
@@ -76,14 +77,14 @@
     const minutes = new Map(model.reach(site).map((pair) => [pair.area, pair.minutes]));
     const faint = new Map();
     const fillOf = (a) => {
-      if (minutes.has(a)) return siting.REACH_INK[classOf(minutes.get(a), breaks)];
+      if (minutes.has(a)) return REACH[classOf(minutes.get(a), breaks)];
       const fill = theme.fillOf(a);
       if (fill === null) return null;
       if (!faint.has(fill)) faint.set(fill, mixWithPaper(fill, FAINT));
       return faint.get(fill);
     };
     const limits = [0, ...breaks, cutoff];
-    const classes = siting.REACH_INK.map((fill, k) => ({ fill, from: limits[k], to: limits[k + 1] }));
+    const classes = REACH.map((fill, k) => ({ fill, from: limits[k], to: limits[k + 1] }));
     return { name: "reach", classes, fillOf, values: minutes };
   }
 
