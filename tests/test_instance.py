@@ -26,7 +26,7 @@ WEST, EAST = 0, 1
 HOME_WEST, HOME_EAST, HOME_OLD, SHOP_EAST = range(4)
 
 
-def make_instance(**changes: Any) -> SitingInstance:
+def make_instance(**changes: Any) -> SitingInstance:  # noqa: ANN401 - any field
     base: dict[str, Any] = {
         "brands": ("ant", "bee"),
         "demand_ids": ("home", "shop"),
@@ -62,7 +62,7 @@ def decide(tiers: tuple[int, int], flows: dict[int, tuple[float, float]]) -> Dec
 GOOD = decide((1, 0), {HOME_WEST: (8, 6), HOME_OLD: (0, 4), SHOP_EAST: (4, 4)})
 
 
-def violations(decision: Decision, **requirements: Any) -> tuple[str, ...]:
+def violations(decision: Decision, **requirements: Any) -> tuple[str, ...]:  # noqa: ANN401 - any field
     base = make_instance()
     instance = base.replace(requirements=base.requirements.replace(**requirements))
     return evaluate(instance, decision).violations

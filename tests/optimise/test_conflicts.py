@@ -11,7 +11,7 @@ from siting.instance import SitingInstance, no_requirements
 from siting.optimise.conflicts import find_conflict
 
 
-def make_instance(**requirements: Any) -> SitingInstance:
+def make_instance(**requirements: Any) -> SitingInstance:  # noqa: ANN401 - any field
     """Two sites of 10 kWh a day at 1 million CNY each, each reaching its own demand of 10."""
     return SitingInstance(
         brands=("ant", "bee"),

@@ -23,7 +23,7 @@ EXACT = SolveOptions(gap=1e-6, time_limit_s=30.0)
 N_SITE, N_STATION, N_TIER, N_BRAND = 3, 1, 2, 2
 
 
-def make_random_instance(seed: int, **requirements: Any) -> SitingInstance:
+def make_random_instance(seed: int, **requirements: Any) -> SitingInstance:  # noqa: ANN401 - any field
     """Up to five demand points, three sites with two tiers, one station of the second brand."""
     rng = np.random.default_rng(seed)
     n_demand = int(rng.integers(1, 6))

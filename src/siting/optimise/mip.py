@@ -159,6 +159,7 @@ class QuietHighs(highspy.Highs):
     """HiGHS that keeps silent from the start: its banner is printed before `silent` can be set."""
 
     def enableCallbacks(self) -> None:  # noqa: N802 - overrides highspy's name
+        """Silence the solver before anything is printed."""
         self.silent()
         super().enableCallbacks()  # type: ignore[no-untyped-call]
 
