@@ -75,7 +75,10 @@ def _flow_by_worth_then_time(
     instance: SitingInstance, links: Links, capacity: FloatArray, *, floors: bool
 ) -> FloatArray | None:
     if links.n_link == 0:
-        return None if floors and (instance.requirements.floor_by_brand > 0).any() else np.empty(0)
+        # A floor under a brand that wants nothing is met by serving nothing.
+        wanted = instance.demand_kwh_per_day.sum(axis=0)
+        missed = (instance.requirements.floor_by_brand * wanted > 0).any()
+        return None if floors and missed else np.empty(0)
     demand = sp.csr_array(
         (np.ones(links.n_link), np.arange(links.n_link), links.start),
         shape=(links.n_row, links.n_link),
