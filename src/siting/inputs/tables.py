@@ -751,7 +751,9 @@ def _read_geopackage(path: Path, layer: str | None) -> Table:
     file = path.name
     source = f"GPKG:{path.resolve()}"  # the prefix binds GDAL to this one driver
     try:
-        layers = [str(name) for name in pyogrio.list_layers(source)[:, 0]]
+        with warnings.catch_warnings(record=True) as first_doubts:
+            warnings.simplefilter("always")
+            layers = [str(name) for name in pyogrio.list_layers(source)[:, 0]]
     except (pyogrio.errors.DataSourceError, RuntimeError) as error:
         raise _error(
             file, f"is not a valid GeoPackage: {_first_line(error)}", "export it again"
@@ -769,7 +771,7 @@ def _read_geopackage(path: Path, layer: str | None) -> Table:
     table = _as_table(frame, file=file)
     notices = [
         Fault(file=file, what=f"GDAL warns: {text}", remedy="look at the data on the map")
-        for text in dict.fromkeys(str(doubt.message)[:200] for doubt in doubts)
+        for text in dict.fromkeys(str(doubt.message)[:200] for doubt in (*first_doubts, *doubts))
     ]
     return replace(table, notices=(*notices, *table.notices))
 
