@@ -90,10 +90,13 @@ def _reference(
         distance_m=np.concatenate([demand.distance_m, sites.distance_m]),
         problem=np.concatenate([demand.problem, sites.problem]),
     )
-    n_node, n_demand = network.n_node, demand.n_point
-    full = dijkstra(_expand(network, both))
-    there = full[n_node : n_node + n_demand, n_node + n_demand :]
-    back = full[n_node + n_demand :, n_node : n_node + n_demand].T
+    n_demand, n_point = demand.n_point, both.n_point
+    full = np.empty((n_point, n_point))
+    if n_point:
+        at_point = network.n_node + np.arange(n_point)
+        full = dijkstra(_expand(network, both), indices=at_point)[:, at_point]
+    there = full[:n_demand, n_demand:]
+    back = full[n_demand:, :n_demand].T
     times = {
         Direction.TO_SITE: there,
         Direction.BACK: back,

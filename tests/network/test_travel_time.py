@@ -57,6 +57,7 @@ def time_of(
     ).squeeze()
 
 
+@pytest.mark.usefixtures("contracted")
 def test_one_way_street(make_network: MakeNetwork, on: On) -> None:
     # A square 0-1-2-3 of 100 m sides, driven round one way only.
     network = make_network(
@@ -197,7 +198,17 @@ def test_a_queue_that_proves_too_short_is_made_longer(
     np.testing.assert_allclose(dense(times), expected, atol=1e-6)
 
 
+@pytest.fixture(params=["whole network", "core"])
+def contracted(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> bool:
+    """Search the whole network, or contract even the smallest."""
+    if request.param == "core":
+        monkeypatch.setattr("siting.network.many_to_many.CORE_FROM_NODES", 0)
+        monkeypatch.setattr("siting.network.many_to_many.CORE_FROM_TIMES", 0)
+    return request.param == "core"
+
+
 @pytest.mark.parametrize("direction", Direction)
+@pytest.mark.usefixtures("contracted")
 def test_threads_do_not_change_a_bit(
     make_roads: Callable[..., RoadTable], on: On, direction: Direction
 ) -> None:
@@ -284,6 +295,7 @@ def cases(draw: st.DrawFn) -> tuple[list[Any], list[Any], list[Any], list[Any]]:
     return points, segments, demand, sites
 
 
+@pytest.mark.usefixtures("contracted")
 @settings(
     max_examples=250, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )

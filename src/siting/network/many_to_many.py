@@ -6,12 +6,13 @@ import math
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from siting.domain import Direction, FloatArray, IntArray, LongArray
 from siting.network.search import (
+    NO_ROOM,
     Graph,
     Pairs,
     Rows,
@@ -20,20 +21,31 @@ from siting.network.search import (
     make_queue,
     search_round_trips,
     search_within,
+    spread,
     transpose,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from siting.network.contraction import Core
     from siting.network.road_network import RoadNetwork
     from siting.network.snapping import Snapped
 
 SOURCES_PER_TASK = 64
 ARCS_SAMPLED = 10_000
+SOURCES_SAMPLED = 16
 MAX_BUCKETS = 50_000
 QUEUE_CAPACITY = 1 << 16
 QUEUE_GROWTH = 4
+HAIR = 1e-9
+"""Slack of bounds that rounding must not cut, relative and in seconds; the cutoff has none."""
+
+CORE_FROM_NODES = 16_000_000
+"""From so many nodes to be settled in all searches together, contracting first may pay …"""
+
+CORE_FROM_TIMES = 8
+"""… and does if each node of the network is settled so many times on average."""
 
 
 class Ends(NamedTuple):
@@ -51,6 +63,8 @@ class Search:
     ----------
     ways
         One way; or, for round trips, the way out and the way in.
+    n_core
+        Nodes from this number on are contracted.
     n_target
         Number of targets.
     cutoff_s
@@ -60,6 +74,7 @@ class Search:
     """
 
     ways: tuple[Way, ...]
+    n_core: int
     n_target: int
     cutoff_s: float
     dtype: type[np.float32 | np.float64]
@@ -84,8 +99,16 @@ def pair_within(
     sources, targets = (demand, sites) if from_demand else (sites, demand)
     one_way = ((direction is Direction.BACK) != from_demand,)
     outward = (True, False) if direction is Direction.ROUND_TRIP else one_way
+    limit_s = cutoff_s if direction is not Direction.ROUND_TRIP else 2 * cutoff_s * (1 + HAIR)
+    core = None
+    if _core_pays(network, sources, outward=outward[0], cutoff_s=cutoff_s):
+        core = network.core(threads=threads)
     search = Search(
-        ways=tuple(build_way(network, sources, targets, outward=out) for out in outward),
+        ways=tuple(
+            build_way(network, sources, targets, core=core, outward=out, limit_s=limit_s)
+            for out in outward
+        ),
+        n_core=network.n_node if core is None else core.n_core,
         n_target=targets.n_point,
         cutoff_s=cutoff_s,
         dtype=dtype,
@@ -101,14 +124,60 @@ def pair_within(
     return pairs
 
 
-def build_way(network: RoadNetwork, sources: Snapped, targets: Snapped, *, outward: bool) -> Way:
-    """Lay out the drives from the sources to the targets (outward), or from targets to sources."""
+def build_way(
+    network: RoadNetwork,
+    sources: Snapped,
+    targets: Snapped,
+    *,
+    core: Core | None,
+    outward: bool,
+    limit_s: float,
+) -> Way:
+    """Lay out the drives from the sources to the targets (outward), or from targets to sources.
+
+    On the whole network, or on its core, which the points climb to.
+    """
+    seeds = rows_by_point(compute_ends(network, sources, leave=outward))
+    entries = rows_by_point(compute_ends(network, targets, leave=not outward))
+    if core is None:
+        graph = get_graph(network, outward=outward)
+    else:
+        graph = core.graph(outward=outward)
+        seeds = core.climb(seeds, leave=outward, limit_s=limit_s)
+        entries = core.climb(entries, leave=not outward, limit_s=limit_s)
+    by_node = _transpose(
+        Pairs(entries.start, entries.index, entries.time_s),
+        order=np.arange(targets.n_point),
+        n_column=network.n_node,
+    )
     return Way(
-        graph=get_graph(network, outward=outward),
-        seeds=rows_by_point(compute_ends(network, sources, leave=outward)),
-        entries=_rows_by_node(compute_ends(network, targets, leave=not outward), network.n_node),
+        graph=graph,
+        seeds=seeds,
+        entries=Rows(by_node.start, by_node.column, by_node.time_s),
         direct=pair_on_segments(network, sources, targets, outward=outward),
     )
+
+
+def _core_pays(network: RoadNetwork, sources: Snapped, *, outward: bool, cutoff_s: float) -> bool:
+    """Tell whether to contract first, by searching from a few of the sources.
+
+    The answer depends on the question only, so that the same question gets the same bits.
+    """
+    if sources.n_point * network.n_node <= CORE_FROM_NODES:
+        return False
+    graph = get_graph(network, outward=outward)
+    seeds = rows_by_point(compute_ends(network, sources, leave=outward))
+    per_s = _buckets_per_s(graph, cutoff_s)
+    n_settled, capacity = 0, QUEUE_CAPACITY
+    sample = np.linspace(0, sources.n_point - 1, SOURCES_SAMPLED).astype(np.int64)
+    for source in sample:
+        queue = make_queue(limit_s=cutoff_s, per_s=per_s, capacity=capacity)
+        node_s = np.full(network.n_node, np.nextafter(cutoff_s, np.inf))
+        settled = spread(graph, seeds, source, node_s, queue, per_s)
+        # A search that does not fit the queue counts as many as would have fitted.
+        n_settled += capacity if settled == NO_ROOM else settled
+    total = n_settled / sample.size * sources.n_point
+    return total >= max(CORE_FROM_NODES, CORE_FROM_TIMES * network.n_node)
 
 
 def get_graph(network: RoadNetwork, *, outward: bool) -> Graph:
@@ -177,18 +246,6 @@ def _part_of(share: FloatArray, whole_s: FloatArray) -> FloatArray:
     return share * np.where(share > 0.0, whole_s, 0.0)
 
 
-def _rows_by_node(ends: Ends, n_node: int) -> Rows:
-    """Return the finite ends as rows by node."""
-    side, point = np.nonzero(np.isfinite(ends.time_s))
-    node = ends.node[side, point]
-    order = np.argsort(node, kind="stable")
-    return Rows(
-        start=_starts(np.bincount(node, minlength=n_node)),
-        index=point[order].astype(np.uint32),
-        time_s=ends.time_s[side, point][order],
-    )
-
-
 def _starts(count: LongArray) -> LongArray:
     return np.concatenate([[0], np.cumsum(count)]).astype(np.int64)
 
@@ -236,16 +293,24 @@ def _prepare(search: Search, capacity: int) -> Callable[[IntArray], Pairs]:
     """
     cutoff_s, graph = search.cutoff_s, search.ways[0].graph
     per_s = _buckets_per_s(graph, cutoff_s)
-    limit_s = cutoff_s * len(search.ways)
-    queue = make_queue(limit_s=limit_s, per_s=per_s, capacity=capacity)
-    beyond_s = np.full(graph.start.size - 1, np.nextafter(cutoff_s, np.inf))
+    n_node = graph.start.size - 1
+    room_s = len(search.ways) * cutoff_s * (1 + HAIR) + HAIR
+    queue = make_queue(limit_s=room_s, per_s=per_s, capacity=capacity)
+    beyond_s = np.full(n_node, np.nextafter(cutoff_s, np.inf))
     best = tuple(make_best(search.n_target) for _ in search.ways)
     if len(search.ways) == 1:
         kernel: Callable[..., Pairs] = search_within
-        scratch: tuple[FloatArray, ...] = (beyond_s,)
+        scratch: tuple[Any, ...] = (beyond_s,)
     else:
         kernel = search_round_trips
-        scratch = (beyond_s, beyond_s.copy(), np.full_like(beyond_s, -1.0))
+        in_core = np.arange(n_node) < search.n_core
+        scratch = (
+            room_s,
+            search.n_core,
+            beyond_s,
+            np.where(in_core, beyond_s, room_s),
+            np.where(in_core, -1.0, room_s),
+        )
 
     def run(sources: IntArray) -> Pairs:
         found = kernel(*search.ways, sources, cutoff_s, per_s, *scratch, *best, queue)

@@ -34,12 +34,14 @@ from siting.inputs.roads import (
     write_compact_roads,
 )
 from siting.network.compiled import KernelArray, compiled
+from siting.network.contraction import build_core
 from siting.study import RoadFormat
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from siting.network.contraction import Core
     from siting.study import Roads
 
 METRES_PER_KM = 1000.0
@@ -149,6 +151,14 @@ class RoadNetwork:
         in_main = self.strong_component == 0
         joined = in_main[self.segment_from] & in_main[self.segment_to]
         return frozen_array(self.segment_is_open & joined, np.bool_)
+
+    def core(self, *, threads: int) -> Core:
+        """Return the contracted network; it is built on the first call and kept."""
+        kept: Core | None = self.__dict__.get("_core")
+        if kept is None:
+            kept = build_core(self.forward, self.reverse, threads=threads)
+            self.__dict__["_core"] = kept
+        return kept
 
     def project(self, lon_deg: FloatArray, lat_deg: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Return WGS-84 degrees as metres in the network's CRS; infinite outside its reach."""
@@ -321,17 +331,11 @@ def build_arcs(
     forward, reverse
         Of parallel arcs only the fastest is kept.
     """
-    runs, returns = np.isfinite(forward_s), np.isfinite(backward_s)
-    tail = np.concatenate([segment_from[runs], segment_to[returns]])
-    head = np.concatenate([segment_to[runs], segment_from[returns]])
-    time_s = np.concatenate([forward_s[runs], backward_s[returns]])
-    loops = tail == head
-    tail, head, time_s = tail[~loops], head[~loops], time_s[~loops]
-    start, far, far_s = _sort_arcs(n_node, tail, head, time_s)
-    start_reverse, near, near_s = _sort_arcs(n_node, head, tail, time_s)
+    start, far, far_s = _sort_arcs(n_node, segment_from, segment_to, forward_s, backward_s)
+    turned_start, near, near_s = _turn_arcs(start, far, far_s)
     return (
         Arcs(start=start, head=far, time_s=far_s),
-        Arcs(start=start_reverse, head=near, time_s=near_s),
+        Arcs(start=turned_start, head=near, time_s=near_s),
     )
 
 
@@ -429,36 +433,68 @@ def _hilbert_rank(column: KernelArray, row: KernelArray) -> KernelArray:
 
 
 @compiled
-def _sort_arcs(
-    n_node: int, tail: KernelArray, head: KernelArray, time_s: KernelArray
-) -> KernelArray:
+def _sort_arcs(  # noqa: C901 - one insertion sort over both ways of each segment
+    n_node: int,
+    segment_from: KernelArray,
+    segment_to: KernelArray,
+    forward_s: KernelArray,
+    backward_s: KernelArray,
+) -> tuple[KernelArray, KernelArray, KernelArray]:
     """Sort arcs by tail and head, keeping the fastest of parallel ones: never their sum."""
     start = np.zeros(n_node + 1, dtype=np.int32)
-    for k in range(tail.size):
-        start[tail[k] + 1] += 1
+    for k in range(segment_from.size):
+        start[segment_from[k] + 1] += forward_s[k] < np.inf
+        start[segment_to[k] + 1] += backward_s[k] < np.inf
     for node in range(n_node):
         start[node + 1] += start[node]
     end = start[:n_node].copy()
-    sorted_head = np.empty(tail.size, dtype=np.int32)
-    sorted_s = np.empty(tail.size, dtype=np.float64)
-    for k in range(tail.size):
-        first, place = start[tail[k]], end[tail[k]]
-        while place > first and sorted_head[place - 1] > head[k]:
-            place -= 1
-        if place > first and sorted_head[place - 1] == head[k]:
-            sorted_s[place - 1] = min(sorted_s[place - 1], time_s[k])
+    head = np.empty(start[n_node], dtype=np.int32)
+    time_s = np.empty(start[n_node], dtype=np.float64)
+    for k in range(segment_from.size):
+        if segment_from[k] == segment_to[k]:
             continue
-        for later in range(end[tail[k]], place, -1):
-            sorted_head[later] = sorted_head[later - 1]
-            sorted_s[later] = sorted_s[later - 1]
-        sorted_head[place], sorted_s[place] = head[k], time_s[k]
-        end[tail[k]] += 1
+        for way in range(2):
+            arc_s = forward_s[k] if way == 0 else backward_s[k]
+            if arc_s == np.inf:
+                continue
+            tail = segment_from[k] if way == 0 else segment_to[k]
+            other = segment_to[k] if way == 0 else segment_from[k]
+            place = end[tail]
+            while place > start[tail] and head[place - 1] > other:
+                place -= 1
+            if place > start[tail] and head[place - 1] == other:
+                time_s[place - 1] = min(time_s[place - 1], arc_s)
+                continue
+            for later in range(end[tail], place, -1):
+                head[later], time_s[later] = head[later - 1], time_s[later - 1]
+            head[place], time_s[place] = other, arc_s
+            end[tail] += 1
     n_arc = 0
     for node in range(n_node):
         first = start[node]
         start[node] = n_arc
         for k in range(first, end[node]):
-            sorted_head[n_arc], sorted_s[n_arc] = sorted_head[k], sorted_s[k]
+            head[n_arc], time_s[n_arc] = head[k], time_s[k]
             n_arc += 1
     start[n_node] = n_arc
-    return start, sorted_head[:n_arc].copy(), sorted_s[:n_arc].copy()
+    return start, head[:n_arc].copy(), time_s[:n_arc].copy()
+
+
+@compiled
+def _turn_arcs(
+    start: KernelArray, head: KernelArray, time_s: KernelArray
+) -> tuple[KernelArray, KernelArray, KernelArray]:
+    """Turn sorted arcs round; those that enter a node come out sorted too."""
+    turned_start = np.zeros_like(start)
+    for k in range(head.size):
+        turned_start[head[k] + 1] += 1
+    for node in range(start.size - 1):
+        turned_start[node + 1] += turned_start[node]
+    after = turned_start[:-1].copy()
+    turned_head, turned_s = np.empty_like(head), np.empty_like(time_s)
+    for node in range(start.size - 1):
+        for k in range(start[node], start[node + 1]):
+            place = after[head[k]]
+            after[head[k]] = place + 1
+            turned_head[place], turned_s[place] = node, time_s[k]
+    return turned_start, turned_head, turned_s

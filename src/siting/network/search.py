@@ -23,8 +23,6 @@ NO_ROOM = -1
 """Returned by a search whose queue was too short."""
 
 FIRST_ROOM = 4096
-HAIR = 1e-9
-"""Relative slack of bounds that rounding must not cut; the cutoff itself has none."""
 
 
 class Graph(NamedTuple):
@@ -46,7 +44,7 @@ class Rows(NamedTuple):
 class Queue(NamedTuple):
     """Open nodes in buckets; each bucket a chain through ``node`` and ``older``."""
 
-    newest: KernelArray  # (n_bucket,) int32, -1 where empty
+    newest: KernelArray  # (n_bucket + 1,) int32, -1 where empty; the last is for waste
     node: KernelArray  # (capacity,) uint32
     older: KernelArray  # (capacity,) int32
     settled: KernelArray  # (capacity,) uint32, the nodes taken, some more than once
@@ -65,21 +63,21 @@ class Best(NamedTuple):
     """The best times of one source's targets."""
 
     time_s: KernelArray  # (n_target,) float64, infinite between sources
-    hit: KernelArray  # (n_target,) uint32, the targets that have a time
+    hit: KernelArray  # (n_target + 1,) uint32, the targets that have a time
 
 
 class Pairs(NamedTuple):
     """Pairs in rows."""
 
     start: KernelArray  # (n_row + 1,) int64
-    column: KernelArray  # (n_pair,) int32
+    column: KernelArray  # (n_pair,) uint32
     time_s: KernelArray  # (n_pair,) float64 or float32
 
 
 def make_queue(*, limit_s: float, per_s: float, capacity: int) -> Queue:
     """Make an empty queue for times below the limit."""
     return Queue(
-        newest=np.full(int(limit_s * per_s) + 2, -1, dtype=np.int32),
+        newest=np.full(int(limit_s * per_s) + 3, -1, dtype=np.int32),
         node=np.empty(capacity, dtype=np.uint32),
         older=np.empty(capacity, dtype=np.int32),
         settled=np.empty(capacity, dtype=np.uint32),
@@ -88,7 +86,7 @@ def make_queue(*, limit_s: float, per_s: float, capacity: int) -> Queue:
 
 def make_best(n_target: int) -> Best:
     """Make an empty list of best times."""
-    return Best(np.full(n_target, np.inf), np.empty(n_target, dtype=np.uint32))
+    return Best(np.full(n_target, np.inf), np.empty(n_target + 1, dtype=np.uint32))
 
 
 @compiled
@@ -116,7 +114,10 @@ def spread(  # noqa: PLR0917 - a kernel takes positions
     """
     newest, open_node, older, settled = queue
     n_open, n_settled = np.uint32(0), np.uint32(0)
-    first_bucket, n_bucket = newest.size, newest.size
+    n_bucket = newest.size - 1
+    first_bucket, waste = n_bucket, np.uint32(n_bucket)
+    if seeds.start[source + 1] - seeds.start[source] >= open_node.size:
+        return NO_ROOM
     for k in range(seeds.start[source], seeds.start[source + 1]):
         node, time_s = seeds.index[k], seeds.time_s[k]
         if time_s < node_s[node]:
@@ -138,16 +139,19 @@ def spread(  # noqa: PLR0917 - a kernel takes positions
             settled[n_settled] = node
             n_settled += np.uint32(1)
             first, last = np.uint32(graph.start[node]), np.uint32(graph.start[node + 1])
-            if n_open + (last - first) > open_node.size:
+            if n_open + (last - first) >= open_node.size:
                 return NO_ROOM
             for arc in range(first, last):
+                # No branch, which the processor would guess wrong too often: an arc that does
+                # not help goes to the waste bucket, and its entry is written over by the next.
                 time_s, other = base_s + graph.time_s[arc], graph.head[arc]
-                if time_s < node_s[other]:
-                    node_s[other] = time_s
-                    later = np.uint32(time_s * per_s)
-                    open_node[n_open], older[n_open] = other, newest[later]
-                    newest[later] = n_open
-                    n_open += np.uint32(1)
+                known_s = node_s[other]
+                helps = time_s < known_s
+                node_s[other] = time_s if helps else known_s
+                later = np.uint32(time_s * per_s) if helps else waste
+                open_node[n_open], older[n_open] = other, newest[later]
+                newest[later] = n_open
+                n_open += np.uint32(helps)
     return int(n_settled)
 
 
@@ -184,7 +188,7 @@ def search_within(  # noqa: PLR0917 - a kernel takes positions
     beyond_s = np.nextafter(cutoff_s, np.inf)
     no_s = np.zeros(way.direct.start.size - 1, dtype=np.float64)
     start = np.zeros(sources.size + 1, dtype=np.int64)
-    target_out = np.empty(FIRST_ROOM, dtype=np.int32)
+    target_out = np.empty(FIRST_ROOM, dtype=np.uint32)
     time_out = np.empty(FIRST_ROOM, dtype=np.float64)
     n_out = 0
     for row in range(sources.size):
@@ -233,21 +237,22 @@ def offer(  # noqa: PLR0917 - a kernel takes positions
         row = which[place]
         for k in range(rows.start[row], rows.start[row + 1]):
             target, time_s = rows.index[k], base_s[row] + rows.time_s[k]
-            if time_s < best.time_s[target]:
-                if best.time_s[target] == np.inf:
-                    best.hit[n_hit] = target
-                    n_hit += 1
-                best.time_s[target] = time_s
+            known_s = best.time_s[target]
+            best.time_s[target] = min(time_s, known_s)
+            best.hit[n_hit] = target
+            n_hit += known_s == np.inf
     return n_hit
 
 
 @compiled
-def search_round_trips(  # noqa: C901, PLR0917 - a kernel takes positions, and bails out thrice
+def search_round_trips(  # noqa: C901, PLR0912, PLR0917 - three searches, each of which may bail out
     out: Way,
     back: Way,
     sources: KernelArray,
     cutoff_s: float,
     per_s: float,
+    room_s: float,
+    n_core: int,
     near_s: KernelArray,
     out_s: KernelArray,
     back_s: KernelArray,
@@ -264,6 +269,7 @@ def search_round_trips(  # noqa: C901, PLR0917 - a kernel takes positions, and b
     that grow no farther than such nodes are exact: back within the cutoff; then out, each node as
     far as its way back leaves room (a node without one is farther than the cutoff, so that its
     way out must be within it); then back again, each node as far as its way out leaves room.
+    Contracted nodes, whose times may be too long, are left all the room there is.
 
     Parameters
     ----------
@@ -271,8 +277,13 @@ def search_round_trips(  # noqa: C901, PLR0917 - a kernel takes positions, and b
         Where to search from the sources with the drive, and against it.
     sources, cutoff_s, per_s, queue
         As in :func:`search_within`.
+    room_s
+        A hair more than twice the cutoff.
+    n_core
+        Nodes from this number on are contracted.
     near_s, out_s, back_s
-        (n_node,) scratch, filled with the time just above the cutoff, the same, and -1.
+        (n_node,) scratch, filled with the time just above the cutoff, the same, and -1; the last
+        two with ``room_s`` for contracted nodes.
     best_out, best_back
         Empty.
 
@@ -282,10 +293,9 @@ def search_round_trips(  # noqa: C901, PLR0917 - a kernel takes positions, and b
         Rows by source; fewer than asked for where the queue was too short.
     """
     beyond_s = np.nextafter(cutoff_s, np.inf)
-    room_s = 2 * cutoff_s * (1 + HAIR) + HAIR
     no_s = np.zeros(out.direct.start.size - 1, dtype=np.float64)
     start = np.zeros(sources.size + 1, dtype=np.int64)
-    target_out = np.empty(FIRST_ROOM, dtype=np.int32)
+    target_out = np.empty(FIRST_ROOM, dtype=np.uint32)
     time_out = np.empty(FIRST_ROOM, dtype=np.float64)
     near, outward = np.empty_like(queue.settled), np.empty_like(queue.settled)
     n_out = 0
@@ -295,14 +305,16 @@ def search_round_trips(  # noqa: C901, PLR0917 - a kernel takes positions, and b
         if n_near == NO_ROOM:
             return Pairs(start[: row + 1], target_out[:n_out], time_out[:n_out])
         for place in range(n_near):
-            near[place] = queue.settled[place]
-            out_s[near[place]] = room_s - near_s[near[place]]
+            node = near[place] = queue.settled[place]
+            if node < n_core:
+                out_s[node] = room_s - near_s[node]
         n_outward = spread(out.graph, out.seeds, source, out_s, queue, per_s)
         if n_outward == NO_ROOM:
             return Pairs(start[: row + 1], target_out[:n_out], time_out[:n_out])
         for place in range(n_outward):
-            outward[place] = queue.settled[place]
-            back_s[outward[place]] = room_s - out_s[outward[place]]
+            node = outward[place] = queue.settled[place]
+            if node < n_core:
+                back_s[node] = room_s - out_s[node]
         n_back = spread(back.graph, back.seeds, source, back_s, queue, per_s)
         if n_back == NO_ROOM:
             return Pairs(start[: row + 1], target_out[:n_out], time_out[:n_out])
@@ -312,9 +324,15 @@ def search_round_trips(  # noqa: C901, PLR0917 - a kernel takes positions, and b
         n_hit_back = offer(back.direct, sources, row, row + 1, no_s, best_back, 0)
         n_hit_back = offer(back.entries, queue.settled, 0, n_back, back_s, best_back, n_hit_back)
         for place in range(n_near):
-            near_s[near[place]] = out_s[near[place]] = beyond_s
+            node = near[place]
+            near_s[node], out_s[node] = beyond_s, beyond_s if node < n_core else room_s
         for place in range(n_outward):
-            out_s[outward[place]], back_s[outward[place]] = beyond_s, -1.0
+            node = outward[place]
+            out_s[node] = beyond_s if node < n_core else room_s
+            back_s[node] = -1.0 if node < n_core else room_s
+        for place in range(n_back):
+            node = queue.settled[place]
+            back_s[node] = -1.0 if node < n_core else room_s
         while n_out + n_hit_out > target_out.size:
             target_out = np.concatenate((target_out, np.empty_like(target_out)))
             time_out = np.concatenate((time_out, np.empty_like(time_out)))
@@ -446,7 +464,7 @@ def transpose(
     for column in range(n_column):
         start[column + 1] += start[column]
     after = start[:-1].copy()
-    row_out = np.empty(pairs.column.size, dtype=np.int32)
+    row_out = np.empty(pairs.column.size, dtype=np.uint32)
     for row in range(order.size):
         for k in range(pairs.start[order[row]], pairs.start[order[row] + 1]):
             column = pairs.column[k]

@@ -170,7 +170,7 @@ def compute_travel_times(
     )
     return TravelTimes(
         start=pairs.start,
-        site=pairs.column,
+        site=pairs.column.view(np.int32),
         time_s=pairs.time_s,
         n_site=sites.n_point,
         cutoff_s=cutoff_s,
@@ -280,7 +280,7 @@ def _nearest_round_trip(
             threads=2,
         )
         row = np.repeat(np.arange(left.size), np.diff(pairs.start))
-        nearest = _choose(left.size, row, pairs.column, pairs.time_s)
+        nearest = _choose(left.size, row, pairs.column.view(np.int32), pairs.time_s)
         station[left], time_s[left] = nearest.station, nearest.time_s
         if reach_s >= cutoff_s:
             break

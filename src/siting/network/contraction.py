@@ -1,0 +1,473 @@
+"""A smaller network with the same travel times, for searching it from many points.
+
+Most nodes of a road network only pass traffic on: taking such a node out and joining its
+neighbours by the time through it leaves every other travel time as it is (node contraction,
+Geisberger et al. 2008; here only as far as it makes the network smaller, so that it takes a
+fraction of a second and the rest is searched as before). What is left is the core. A point beside
+a contracted node reaches the core over the nodes that were its neighbours then: it climbs.
+
+Nodes are contracted block by block along the Hilbert curve, in memory that stays in the
+processor's cache, and only those with all their neighbours in the block; so blocks are
+independent, and threads share them without changing the result.
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from siting.domain import frozen_array
+from siting.network.compiled import KernelArray, compiled
+from siting.network.search import Graph, Rows
+
+if TYPE_CHECKING:
+    from siting.network.road_network import Arcs
+
+BLOCK_NODES = 8192
+BLOCKS_PER_TASK = 4
+SLOTS = 16
+"""Most neighbours of a node in a block; a node with more stays as it is."""
+
+MOST_NEIGHBOURS = 8
+"""A node with more neighbours than this is not contracted."""
+
+GROWTH = (0, 0, 2, 4, 6)
+"""By round: how many arcs more than it takes away a contraction may add."""
+
+FREE, CONTRACTED, BORDER, FOREIGN = 0, 1, 2, 3
+
+
+class Links(NamedTuple):
+    """Neighbours of nodes, each once, with the time to them and from them."""
+
+    start: KernelArray  # (n_row + 1,) int64
+    node: KernelArray  # (n_link,) uint32
+    out_s: KernelArray  # (n_link,) float64, infinite where there is no arc to the neighbour
+    in_s: KernelArray  # (n_link,) float64, infinite where there is no arc from it
+
+
+class Block(NamedTuple):
+    """A block's nodes with their neighbours, ``SLOTS`` places each."""
+
+    state: KernelArray  # (BLOCK_NODES,) uint8
+    size: KernelArray  # (BLOCK_NODES,) int32
+    touched: KernelArray  # (BLOCK_NODES,) int32, the last round in which a neighbour went
+    node: KernelArray  # (BLOCK_NODES * SLOTS,) uint32
+    out_s: KernelArray  # (BLOCK_NODES * SLOTS,) float64
+    in_s: KernelArray  # (BLOCK_NODES * SLOTS,) float64
+
+
+class Store(NamedTuple):
+    """Nodes with their neighbours, as a task gives them back."""
+
+    row: KernelArray  # (n_row,) uint32, which node each row is of
+    links: Links
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Core:
+    """A contracted network.
+
+    Attributes
+    ----------
+    number
+        (n_node,) new number of each node: those of the core first, in their old order; then the
+        contracted ones, each before its neighbours that were contracted later.
+    n_core
+        Number of nodes in the core.
+    links
+        Of the core's nodes, by new number.
+    up
+        By new number less ``n_core``: a contracted node's neighbours when it went.
+    """
+
+    number: KernelArray
+    n_core: int
+    links: Links
+    up: Links
+
+    @property
+    def n_node(self) -> int:
+        """Number of nodes, contracted ones included."""
+        return int(self.number.size)
+
+    def graph(self, *, outward: bool) -> Graph:
+        """Return the core's arcs with the traffic (outward) or against it, for all numbers."""
+        time_s = self.links.out_s if outward else self.links.in_s
+        kept = np.isfinite(time_s)
+        count = np.concatenate([[0], np.cumsum(kept)])[self.links.start]
+        start = np.full(self.n_node + 1, count[-1], dtype=np.int32)
+        start[: self.n_core + 1] = count
+        return Graph(
+            start=frozen_array(start, np.int32),
+            head=frozen_array(self.links.node[kept], np.uint32),
+            time_s=frozen_array(time_s[kept], np.float64),
+        )
+
+    def climb(self, points: Rows, *, leave: bool, limit_s: float) -> Rows:
+        """Return where points enter the core, and the contracted nodes on the way there.
+
+        Parameters
+        ----------
+        points
+            By point: nodes of the network, and the time to (leave) or from each.
+        leave
+            Whether the times run from the points to the nodes.
+        limit_s
+            Longer times are left out.
+
+        Returns
+        -------
+        Rows
+            By point: new numbers of nodes, and the times.
+        """
+        time_s = self.up.out_s if leave else self.up.in_s
+        return climb(points, self.number, self.n_core, self.up.start, self.up.node, time_s, limit_s)
+
+
+def build_core(forward: Arcs, reverse: Arcs, *, threads: int) -> Core:
+    """Contract a network.
+
+    Parameters
+    ----------
+    forward, reverse
+        Its arcs, and the same turned round; nodes along a Hilbert curve.
+    threads
+        How many threads share the work; the result does not depend on it.
+    """
+    links = link(
+        Graph(forward.start, forward.head.view(np.uint32), forward.time_s),
+        Graph(reverse.start, reverse.head.view(np.uint32), reverse.time_s),
+    )
+    n_node = links.start.size - 1
+    task_nodes = BLOCK_NODES * BLOCKS_PER_TASK
+    growth = np.array(GROWTH, dtype=np.int64)
+
+    def run(first: int) -> tuple[Store, Store]:
+        return contract_blocks(links, first, min(first + task_nodes, n_node), growth)
+
+    with ThreadPoolExecutor(max_workers=threads) as pool:
+        parts = list(pool.map(run, range(0, n_node, task_nodes)))
+    kept, gone = (_join(stores) for stores in zip(*parts, strict=True))
+    number = np.empty(n_node, dtype=np.uint32)
+    number[np.concatenate([kept.row, gone.row])] = np.arange(n_node, dtype=np.uint32)
+    return Core(
+        number=number,
+        n_core=kept.row.size,
+        links=kept.links._replace(node=number[kept.links.node]),
+        up=gone.links._replace(node=number[gone.links.node]),
+    )
+
+
+def _join(parts: tuple[Store, ...]) -> Store:
+    """Return the rows of all parts, one after the other."""
+    count = np.concatenate([np.diff(part.links.start) for part in parts])
+    return Store(
+        row=np.concatenate([part.row for part in parts]),
+        links=Links(
+            start=np.concatenate([[0], np.cumsum(count)]),
+            node=np.concatenate([part.links.node for part in parts]),
+            out_s=np.concatenate([part.links.out_s for part in parts]),
+            in_s=np.concatenate([part.links.in_s for part in parts]),
+        ),
+    )
+
+
+@compiled
+def link(forward: Graph, reverse: Graph) -> Links:
+    """Merge the arcs from and to each node; both are sorted by the other end."""
+    n_node = forward.start.size - 1
+    room = forward.head.size + reverse.head.size
+    start = np.zeros(n_node + 1, dtype=np.int64)
+    node = np.empty(room, dtype=np.uint32)
+    out_s, in_s = np.empty(room, dtype=np.float64), np.empty(room, dtype=np.float64)
+    n_link = 0
+    for k in range(n_node):
+        i, j = forward.start[k], reverse.start[k]
+        while i < forward.start[k + 1] or j < reverse.start[k + 1]:
+            to = forward.head[i] if i < forward.start[k + 1] else np.uint32(n_node)
+            fro = reverse.head[j] if j < reverse.start[k + 1] else np.uint32(n_node)
+            node[n_link] = min(to, fro)
+            out_s[n_link] = in_s[n_link] = np.inf
+            if to <= fro:
+                out_s[n_link] = forward.time_s[i]
+                i += 1
+            if fro <= to:
+                in_s[n_link] = reverse.time_s[j]
+                j += 1
+            n_link += 1
+        start[k + 1] = n_link
+    return Links(start, node[:n_link].copy(), out_s[:n_link].copy(), in_s[:n_link].copy())
+
+
+@compiled
+def contract_blocks(
+    links: Links, first: int, last: int, growth: KernelArray
+) -> tuple[Store, Store]:
+    """Contract the blocks of the nodes ``first:last``; return what stays, and what goes."""
+    block = Block(
+        np.empty(BLOCK_NODES, dtype=np.uint8),
+        np.empty(BLOCK_NODES, dtype=np.int32),
+        np.empty(BLOCK_NODES, dtype=np.int32),
+        np.empty(BLOCK_NODES * SLOTS, dtype=np.uint32),
+        np.empty(BLOCK_NODES * SLOTS, dtype=np.float64),
+        np.empty(BLOCK_NODES * SLOTS, dtype=np.float64),
+    )
+    n_node = last - first
+    room = n_node * SLOTS + links.start[last] - links.start[first]
+    kept = make_store(n_node, room)
+    gone = make_store(n_node, n_node * MOST_NEIGHBOURS)
+    n_kept, n_gone = 0, 0
+    for low in range(first, last, BLOCK_NODES):
+        high = min(low + BLOCK_NODES, last)
+        load_block(links, low, high, block)
+        for turn in range(growth.size):
+            n_gone = contract_round(block, low, high, turn + 1, growth[turn], gone, n_gone)
+        n_kept = store_block(links, block, low, high, kept, n_kept)
+    return trim_store(kept, n_kept), trim_store(gone, n_gone)
+
+
+@compiled
+def make_store(n_row: int, n_link: int) -> Store:
+    """Make an empty store with room for some rows and neighbours."""
+    return Store(
+        np.empty(n_row, dtype=np.uint32),
+        Links(
+            np.zeros(n_row + 1, dtype=np.int64),
+            np.empty(n_link, dtype=np.uint32),
+            np.empty(n_link, dtype=np.float64),
+            np.empty(n_link, dtype=np.float64),
+        ),
+    )
+
+
+@compiled
+def trim_store(store: Store, n_row: int) -> Store:
+    """Return the first rows of a store, in memory of their own."""
+    links, n_link = store.links, store.links.start[n_row]
+    return Store(
+        store.row[:n_row].copy(),
+        Links(
+            links.start[: n_row + 1].copy(),
+            links.node[:n_link].copy(),
+            links.out_s[:n_link].copy(),
+            links.in_s[:n_link].copy(),
+        ),
+    )
+
+
+@compiled
+def load_block(links: Links, low: int, high: int, block: Block) -> None:
+    """Fill a block; only nodes whose neighbours are all in it, with room to spare, are free."""
+    for k in range(high - low):
+        begin, end = links.start[low + k], links.start[low + k + 1]
+        block.touched[k] = 0
+        block.state[k], block.size[k] = FREE, end - begin
+        if end - begin > SLOTS:
+            block.state[k], block.size[k] = FOREIGN, 0
+            continue
+        for place in range(begin, end):
+            slot = k * SLOTS + place - begin
+            block.node[slot] = links.node[place]
+            block.out_s[slot], block.in_s[slot] = links.out_s[place], links.in_s[place]
+    for k in range(high - low):
+        for slot in range(k * SLOTS, k * SLOTS + block.size[k]):
+            other = int(block.node[slot])
+            if not low <= other < high or block.state[other - low] == FOREIGN:
+                block.state[k] = BORDER
+
+
+@compiled
+def contract_round(  # noqa: PLR0917 - a kernel takes positions
+    block: Block, low: int, high: int, turn: int, growth: int, gone: Store, n_gone: int
+) -> int:
+    """Contract free nodes, no two neighbours in one round, so that no chains build up.
+
+    Returns
+    -------
+    int
+        Number of rows in ``gone``.
+    """
+    state, size, touched, node, out_s, in_s = block
+    n_link = gone.links.start[n_gone]
+    for k in range(high - low):
+        if state[k] != FREE or touched[k] == turn or size[k] > MOST_NEIGHBOURS:
+            continue
+        first, last = k * SLOTS, k * SLOTS + size[k]
+        if not may_go(size, node, out_s, in_s, low, first, last, growth):
+            continue
+        state[k] = CONTRACTED
+        for slot in range(first, last):
+            gone.links.node[n_link] = node[slot]
+            gone.links.out_s[n_link], gone.links.in_s[n_link] = out_s[slot], in_s[slot]
+            n_link += 1
+            other = int(node[slot]) - low
+            touched[other] = turn
+            remove(size, node, out_s, in_s, other, low + k)
+        gone.row[n_gone] = low + k
+        n_gone += 1
+        gone.links.start[n_gone] = n_link
+        for slot in range(first, last):
+            for later in range(slot + 1, last):
+                there_s, back_s = in_s[slot] + out_s[later], in_s[later] + out_s[slot]
+                if min(there_s, back_s) < np.inf:
+                    one, other = int(node[slot]), int(node[later])
+                    join(size, node, out_s, in_s, one - low, other, there_s, back_s)
+                    join(size, node, out_s, in_s, other - low, one, back_s, there_s)
+    return n_gone
+
+
+@compiled
+def may_go(  # noqa: PLR0917 - a kernel takes positions
+    size: KernelArray,
+    node: KernelArray,
+    out_s: KernelArray,
+    in_s: KernelArray,
+    low: int,
+    first: int,
+    last: int,
+    growth: int,
+) -> bool:
+    """Tell whether a node's contraction adds few enough arcs, and its neighbours have room."""
+    n_out, n_in, n_both = 0, 0, 0
+    for slot in range(first, last):
+        leaves, enters = out_s[slot] < np.inf, in_s[slot] < np.inf
+        n_out += leaves
+        n_in += enters
+        n_both += leaves and enters
+    if n_in * n_out - n_both - n_in - n_out > growth:
+        return False
+    for slot in range(first, last):
+        if size[int(node[slot]) - low] + last - first - 2 > SLOTS:
+            return False
+    return True
+
+
+@compiled
+def remove(  # noqa: PLR0917 - a kernel takes positions
+    size: KernelArray,
+    node: KernelArray,
+    out_s: KernelArray,
+    in_s: KernelArray,
+    k: int,
+    neighbour: int,
+) -> None:
+    """Take a neighbour from a node's list."""
+    slot = k * SLOTS
+    while node[slot] != neighbour:
+        slot += 1
+    size[k] -= 1
+    last = k * SLOTS + size[k]
+    node[slot], out_s[slot], in_s[slot] = node[last], out_s[last], in_s[last]
+
+
+@compiled
+def join(  # noqa: PLR0917 - a kernel takes positions
+    size: KernelArray,
+    node: KernelArray,
+    out_s: KernelArray,
+    in_s: KernelArray,
+    k: int,
+    neighbour: int,
+    there_s: float,
+    back_s: float,
+) -> None:
+    """Add a neighbour to a node's list, or arcs to one; the faster of parallel arcs is kept."""
+    slot, end = k * SLOTS, k * SLOTS + size[k]
+    while slot < end and node[slot] != neighbour:
+        slot += 1
+    if slot == end:
+        size[k] += 1
+        node[slot], out_s[slot], in_s[slot] = neighbour, there_s, back_s
+    else:
+        out_s[slot], in_s[slot] = min(out_s[slot], there_s), min(in_s[slot], back_s)
+
+
+@compiled
+def store_block(  # noqa: PLR0917 - a kernel takes positions
+    links: Links, block: Block, low: int, high: int, kept: Store, n_kept: int
+) -> int:
+    """Append the nodes that stay. Return the number of rows in ``kept``."""
+    n_link = kept.links.start[n_kept]
+    for k in range(high - low):
+        if block.state[k] == CONTRACTED:
+            continue
+        if block.state[k] == FOREIGN:
+            for place in range(links.start[low + k], links.start[low + k + 1]):
+                kept.links.node[n_link] = links.node[place]
+                kept.links.out_s[n_link] = links.out_s[place]
+                kept.links.in_s[n_link] = links.in_s[place]
+                n_link += 1
+        else:
+            for slot in range(k * SLOTS, k * SLOTS + block.size[k]):
+                kept.links.node[n_link] = block.node[slot]
+                kept.links.out_s[n_link] = block.out_s[slot]
+                kept.links.in_s[n_link] = block.in_s[slot]
+                n_link += 1
+        kept.row[n_kept] = low + k
+        n_kept += 1
+        kept.links.start[n_kept] = n_link
+    return n_kept
+
+
+@compiled
+def climb(  # noqa: C901, PLR0912, PLR0917 - one small search, and a kernel takes positions
+    points: Rows,
+    number: KernelArray,
+    n_core: int,
+    up_start: KernelArray,
+    up_node: KernelArray,
+    up_s: KernelArray,
+    limit_s: float,
+) -> Rows:
+    """Follow the contracted nodes' neighbours upwards, the first contracted first."""
+    n_point = points.start.size - 1
+    node_s = np.full(number.size, np.inf)
+    met = np.empty(64, dtype=np.uint32)
+    start = np.zeros(n_point + 1, dtype=np.int64)
+    room = 16 * n_point + 64
+    index, time_s = np.empty(room, dtype=np.uint32), np.empty(room, dtype=np.float64)
+    n_out = 0
+    for point in range(n_point):
+        n_met = 0
+        for k in range(points.start[point], points.start[point + 1]):
+            node = number[points.index[k]]
+            if points.time_s[k] <= limit_s and points.time_s[k] < node_s[node]:
+                if node_s[node] == np.inf:
+                    met[n_met] = node
+                    n_met += 1
+                node_s[node] = points.time_s[k]
+        n_done = 0
+        while n_done < n_met:
+            # The first contracted comes next; a node of the core is as far as it goes.
+            lowest = n_done
+            for k in range(n_done + 1, n_met):
+                if n_core <= met[k] and (met[k] < met[lowest] or met[lowest] < n_core):
+                    lowest = k
+            node = met[lowest]
+            met[lowest], met[n_done] = met[n_done], node
+            n_done += 1
+            if node < n_core:
+                break
+            first, last = up_start[node - n_core], up_start[node - n_core + 1]
+            if n_met + last - first > met.size:
+                met = np.concatenate((met, np.empty_like(met)))
+            for k in range(first, last):
+                above, above_s = up_node[k], node_s[node] + up_s[k]
+                if above_s <= limit_s and above_s < node_s[above]:
+                    if node_s[above] == np.inf:
+                        met[n_met] = above
+                        n_met += 1
+                    node_s[above] = above_s
+        if n_out + n_met > index.size:
+            index = np.concatenate((index, np.empty(index.size + n_met, dtype=np.uint32)))
+            time_s = np.concatenate((time_s, np.empty(time_s.size + n_met, dtype=np.float64)))
+        for k in range(n_met):
+            index[n_out], time_s[n_out] = met[k], node_s[met[k]]
+            node_s[met[k]] = np.inf
+            n_out += 1
+        start[point + 1] = n_out
+    return Rows(start, index[:n_out].copy(), time_s[:n_out].copy())
