@@ -218,7 +218,7 @@ def build_case(
         times=times,
         districts=inputs.districts,
     )
-    today = instance.replace(usable=_usable(study, instance, stations, Accounts.SEPARATE))
+    today = instance.replace(usable=_usable(study, instance.n_site, stations, Accounts.SEPARATE))
     return SitingCase(
         study=study,
         roads=inputs.roads,
@@ -295,7 +295,7 @@ def build_instance(
     n_site = len(candidates)
     cover_worth = compute_worth(times.time_s, study.access)
     kept, start = _drop_worthless(times.start, cover_worth)
-    instance = SitingInstance(
+    return SitingInstance(
         brands=tuple(brand.id for brand in study.brands),
         demand_ids=tuple(demand.frame["demand_id"]),
         demand_kwh_per_day=demand.kwh_per_day,
@@ -310,14 +310,13 @@ def build_instance(
         tier_capacity_kwh_per_day=np.tile(tier_capacity, (n_site, 1)),
         tier_allowed=connectors <= candidates["connectors_max"].to_numpy(dtype=np.float64)[:, None],
         station_capacity_kwh_per_day=station_capacity,
-        usable=np.ones((n_site + len(stations), len(study.brands)), dtype=bool),
+        usable=_usable(study, n_site, stations, study.accounts),
         cover_start=start,
         cover_supply=times.site[kept],
         cover_time_s=times.time_s[kept],
         cover_worth=cover_worth[kept],
         requirements=_build_requirements(study, candidates, district_ids),
     )
-    return instance.replace(usable=_usable(study, instance, stations, study.accounts))
 
 
 def compute_worth(time_s: Any, access: Access) -> FloatArray:  # noqa: ANN401 - any float array
@@ -449,12 +448,10 @@ def _drop_worthless(start: LongArray, worth: FloatArray) -> tuple[BoolArray, Lon
     return kept, before[start]
 
 
-def _usable(
-    study: Study, instance: SitingInstance, stations: gpd.GeoDataFrame, accounts: Accounts
-) -> BoolArray:
+def _usable(study: Study, n_site: int, stations: gpd.GeoDataFrame, accounts: Accounts) -> BoolArray:
     """(n_supply, n_brand) A_bj: new sites are everybody's, stations as their data says."""
     brands = [brand.id for brand in study.brands]
-    new = np.ones((instance.n_site, len(brands)), dtype=bool)
+    new = np.ones((n_site, len(brands)), dtype=bool)
     return np.vstack([new, usable_by_brand(stations, brands, accounts)])
 
 

@@ -20,7 +20,7 @@ from pydantic import BaseModel
 
 from siting.case import SitingCase, StudyInputs, build_case
 from siting.domain import SolveStatus, Stage, ignore_stage
-from siting.errors import Fault, InfeasibleError, InputError, OutputError
+from siting.errors import Fault, InfeasibleError, InputError
 from siting.inputs.districts import read_districts
 from siting.inputs.stations import merge_stations, read_stations
 from siting.inputs.vehicles import read_vehicles
@@ -30,7 +30,7 @@ from siting.optimise.conflicts import find_conflict
 from siting.optimise.solve import SolveOptions, expect_plan, solve, solve_baseline
 from siting.outputs.files import (
     MANIFEST_NAME,
-    is_replaceable,
+    refuse_foreign_folder,
     render_csv,
     write_file,
     write_folder,
@@ -52,7 +52,6 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 T = TypeVar("T")
 FEED_LISTS = (".yaml", ".yml")
-HASH_CHUNK_BYTES = 1 << 20
 
 __all__ = [
     "Stage",
@@ -60,6 +59,7 @@ __all__ = [
     "embedded_study_path",
     "read_inputs",
     "read_study",
+    "refuse_foreign_folder",
     "run",
     "solve_case",
     "write_outputs",
@@ -210,26 +210,6 @@ def merge_feeds(feeds: Sequence[Path], *, out_file: Path) -> MergedStations:
     return merged
 
 
-def refuse_foreign_folder(folder: Path) -> None:
-    """Refuse an output folder that holds other files, before hours of work and not after.
-
-    Raises
-    ------
-    OutputError
-        If the folder exists and siting did not write what is in it.
-    """
-    if folder.exists() and not is_replaceable(folder):
-        raise OutputError(
-            [
-                Fault(
-                    file=str(folder),
-                    what="the output folder holds other files",
-                    remedy="name an empty or new folder with -o",
-                )
-            ]
-        )
-
-
 def _unexplained() -> list[Fault]:
     """Say that a conflict was proven but not found again within the time of its checks."""
     return [
@@ -270,8 +250,5 @@ def _find_paths(part: BaseModel) -> Iterator[Path]:
 
 
 def _hash_file(path: Path) -> str:
-    digest = hashlib.sha256()
     with path.open("rb") as stream:
-        while chunk := stream.read(HASH_CHUNK_BYTES):
-            digest.update(chunk)
-    return digest.hexdigest()
+        return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -5,7 +5,6 @@ A plan is frozen and holds plain tables, so a planner can look at any of it in a
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from siting.alliance.shares import round_to_fen, split_in_proportion
 from siting.domain import FEN_PER_CNY, SECONDS_PER_MINUTE, FloatArray, SolveStatus
 from siting.instance import CLOSED, Decision, Evaluation, SitingInstance
 
@@ -214,11 +214,7 @@ def split_to_the_fen(total_cny: float, weights: Sequence[float] | FloatArray) ->
     """
     weight = np.asarray(weights, dtype=np.float64)
     weight = weight if weight.sum() > 0 else np.ones_like(weight)
-    total_fen = round(total_cny * FEN_PER_CNY)
-    exact = total_fen * (weight / math.fsum(weight))
-    fen = np.floor(exact)
-    left = total_fen - int(fen.sum())
-    fen[np.argsort(fen - exact, kind="stable")[:left]] += 1
+    fen = round_to_fen(split_in_proportion(total_cny, weight), total_cny=total_cny)
     return np.asarray(fen / FEN_PER_CNY, dtype=np.float64)
 
 

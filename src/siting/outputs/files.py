@@ -38,16 +38,7 @@ def write_folder(folder: Path, files: Mapping[str, bytes]) -> None:
         If the folder holds files that siting did not write, or cannot be written.
     """
     try:
-        if folder.exists() and not is_replaceable(folder):
-            raise OutputError(
-                [
-                    Fault(
-                        file=str(folder),
-                        what="the output folder holds other files",
-                        remedy="name an empty or new folder with -o",
-                    )
-                ]
-            )
+        refuse_foreign_folder(folder)
         folder.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(
             prefix=f".{folder.name}-", dir=folder.parent, ignore_cleanup_errors=True
@@ -85,9 +76,29 @@ def write_file(path: Path, content: bytes) -> None:
         raise _cannot_write(path, error) from None
 
 
-def is_replaceable(folder: Path) -> bool:
-    """Whether a folder is empty or an earlier output of siting."""
-    return folder.is_dir() and ((folder / MANIFEST_NAME).is_file() or not any(folder.iterdir()))
+def refuse_foreign_folder(folder: Path) -> None:
+    """Refuse an output folder that holds anything but an earlier output of siting.
+
+    Called before solving too, so that a wrong folder costs seconds and not hours.
+
+    Raises
+    ------
+    OutputError
+        If the folder exists and siting did not write what is in it.
+    """
+    if not folder.exists():
+        return
+    if folder.is_dir() and ((folder / MANIFEST_NAME).is_file() or not any(folder.iterdir())):
+        return
+    raise OutputError(
+        [
+            Fault(
+                file=str(folder),
+                what="the output folder holds other files",
+                remedy="name an empty or new folder with -o",
+            )
+        ]
+    )
 
 
 def sha256(content: bytes) -> str:

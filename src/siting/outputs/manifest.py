@@ -11,12 +11,10 @@ from typing import TYPE_CHECKING, Any
 from siting import __version__
 from siting.inputs.candidates import count_reasons
 from siting.outputs.files import sha256
-from siting.outputs.site_list import build_site_list, round_by_unit
+from siting.outputs.site_list import build_records, build_site_list, round_by_unit
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-    import pandas as pd
 
     from siting.plan import SitingPlan
 
@@ -67,10 +65,10 @@ def build_manifest(plan: SitingPlan, *, files: Mapping[str, bytes]) -> dict[str,
         "budget_cny": case.instance.requirements.budget_cny,
         "cost_cny": round(evaluation.cost_cny, 2),
         "n_sites": len(plan.sites),
-        "sites": _records(build_site_list(plan)),
-        "service_by_brand": _records(round_by_unit(plan.service_by_brand)),
-        "service_by_district": _records(round_by_unit(plan.service_by_district)),
-        "ledger": _records(round_by_unit(plan.ledger)),
+        "sites": build_records(build_site_list(plan)),
+        "service_by_brand": build_records(round_by_unit(plan.service_by_brand)),
+        "service_by_district": build_records(round_by_unit(plan.service_by_district)),
+        "ledger": build_records(round_by_unit(plan.ledger)),
         "ledger_rule": "by energy served at new sites",
         "unreachable": {
             "n_demand": len(case.unreachable),
@@ -103,14 +101,6 @@ def render_manifest(manifest: Mapping[str, Any]) -> bytes:
 
 def _dump(text: Any) -> Any:  # noqa: ANN401 - a text or none
     return None if text is None else text.model_dump()
-
-
-def _records(table: pd.DataFrame) -> list[dict[str, Any]]:
-    # A NaN has no place in JSON: it becomes null.
-    return [
-        {str(name): None if value != value else value for name, value in row.items()}  # noqa: PLR0124 - NaN test
-        for row in table.to_dict(orient="records")
-    ]
 
 
 def _names_only(part: Any) -> Any:  # noqa: ANN401 - any JSON

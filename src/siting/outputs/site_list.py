@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from siting.outputs.files import render_csv
 
@@ -46,15 +46,21 @@ def render_sites_geojson(plan: SitingPlan) -> bytes:
             "id": row["site_id"],
             "geometry": {"type": "Point", "coordinates": [row["longitude"], row["latitude"]]},
             "properties": {
-                name: None if value != value else value  # noqa: PLR0124 - NaN is not equal to itself
-                for name, value in row.items()
-                if name not in ("longitude", "latitude")
+                name: value for name, value in row.items() if name not in ("longitude", "latitude")
             },
         }
-        for row in table.to_dict(orient="records")
+        for row in build_records(table)
     ]
     collection = {"type": "FeatureCollection", "name": "sites", "features": features}
     return (json.dumps(collection, ensure_ascii=False, indent=1) + "\n").encode()
+
+
+def build_records(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """Return a table's rows as JSON-able records; a NaN, which JSON lacks, becomes null."""
+    return [
+        {str(name): None if value != value else value for name, value in row.items()}  # noqa: PLR0124 - NaN test
+        for row in table.to_dict(orient="records")
+    ]
 
 
 def round_by_unit(table: pd.DataFrame) -> pd.DataFrame:
