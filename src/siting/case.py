@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from dataclasses import dataclass, fields
 from itertools import chain
 from typing import TYPE_CHECKING, Any
@@ -44,6 +46,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from siting.demand import Demand
+    from siting.inputs.candidates import CandidateTable
     from siting.inputs.districts import DistrictTable
     from siting.inputs.roads import RoadTable
     from siting.inputs.stations import StationTable
@@ -164,10 +167,50 @@ class SitingCase:
         return lines + [f"notice      {notice}" for notice in self.notices]
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Survey:
+    """What stands where and how far apart it is, before budget, tiers and promise are asked about.
+
+    Studies of one city that differ only in those share one survey.
+
+    Attributes
+    ----------
+    demand, candidates
+        As placed on the roads and as kept.
+    stations
+        What stands today, each once; points, WGS-84.
+    demand_snap
+        Where the demand points meet the roads.
+    times
+        From demand to sites and stations, sites first.
+    notices
+        Everything worth a warning on the way.
+    """
+
+    demand: Demand
+    candidates: CandidateTable
+    stations: gpd.GeoDataFrame
+    demand_snap: Snapped
+    times: TravelTimes
+    notices: tuple[Fault, ...]
+
+
 def build_case(
-    inputs: StudyInputs, *, on_stage: Callable[[Stage], None] = ignore_stage
+    inputs: StudyInputs,
+    *,
+    survey: Survey | None = None,
+    on_stage: Callable[[Stage], None] = ignore_stage,
 ) -> SitingCase:
     """Turn a study's inputs into a case: network, demand, candidates, travel times, instance.
+
+    Parameters
+    ----------
+    inputs
+        What the study's files hold.
+    survey
+        Another study's survey with the same `survey_key`; made anew if none is given.
+    on_stage
+        Told of each stage as it begins.
 
     Raises
     ------
@@ -177,7 +220,49 @@ def build_case(
         If no candidate can be found.
     """
     study = inputs.study
-    brands = [brand.id for brand in study.brands]
+    if survey is None:
+        survey = survey_city(inputs, on_stage=on_stage)
+    on_stage(Stage.BUILD_INSTANCE)
+    candidates, stations = survey.candidates, survey.stations
+    instance = build_instance(
+        study,
+        demand=survey.demand,
+        candidates=candidates.frame,
+        stations=stations,
+        times=survey.times,
+        districts=inputs.districts,
+    )
+    today = instance.replace(usable=_usable(study, instance.n_site, stations, Accounts.SEPARATE))
+    return SitingCase(
+        study=study,
+        roads=inputs.roads,
+        districts=None if inputs.districts is None else inputs.districts.frame,
+        zones=survey.demand.zones,
+        demand=survey.demand.frame,
+        candidates=candidates.frame,
+        excluded_candidates=candidates.excluded,
+        stations=stations,
+        unreachable=_find_unreachable(survey.demand, survey.demand_snap, instance),
+        instance=instance,
+        instance_today=today,
+        notices=(
+            *inputs.vehicles.notices,
+            *chain.from_iterable(table.notices for table in inputs.stations),
+            *survey.notices,
+        ),
+        input_sha256=inputs.input_sha256,
+    )
+
+
+def survey_city(inputs: StudyInputs, *, on_stage: Callable[[Stage], None] = ignore_stage) -> Survey:
+    """Build the network, place demand, find candidates, and measure the travel times.
+
+    Raises
+    ------
+    InputError
+        If no candidate can be found.
+    """
+    study = inputs.study
     on_stage(Stage.BUILD_NETWORK)
     network = build_road_network(
         inputs.roads, congestion_factor=study.inputs.roads.congestion_factor
@@ -185,7 +270,7 @@ def build_case(
     on_stage(Stage.BUILD_DEMAND)
     demand = build_demand(
         inputs.vehicles,
-        brands=brands,
+        brands=[brand.id for brand in study.brands],
         energy=study.energy,
         roads=inputs.roads,
         districts=inputs.districts,
@@ -209,39 +294,34 @@ def build_case(
         network,
         {"demand": demand.frame, "sites": candidates.frame, "stations": stations},
     )
-    on_stage(Stage.BUILD_INSTANCE)
-    instance = build_instance(
-        study,
+    return Survey(
         demand=demand,
-        candidates=candidates.frame,
+        candidates=candidates,
         stations=stations,
+        demand_snap=demand_snap,
         times=times,
-        districts=inputs.districts,
-    )
-    today = instance.replace(usable=_usable(study, instance.n_site, stations, Accounts.SEPARATE))
-    return SitingCase(
-        study=study,
-        roads=inputs.roads,
-        districts=None if inputs.districts is None else inputs.districts.frame,
-        zones=demand.zones,
-        demand=demand.frame,
-        candidates=candidates.frame,
-        excluded_candidates=candidates.excluded,
-        stations=stations,
-        unreachable=_find_unreachable(demand, demand_snap, instance),
-        instance=instance,
-        instance_today=today,
         notices=(
-            *inputs.vehicles.notices,
-            *chain.from_iterable(table.notices for table in inputs.stations),
             *station_notices,
             *(notice for notice in datum_notices if notice is not None),
             *demand.notices,
             *candidates.notices,
             *snap_notices,
         ),
-        input_sha256=inputs.input_sha256,
     )
+
+
+def survey_key(inputs: StudyInputs) -> str:
+    """Return a hash of all that a survey depends on: equal keys, equal surveys."""
+    study = inputs.study
+    parts = {
+        "files": inputs.input_sha256,
+        "inputs": study.inputs.model_dump(mode="json"),
+        "energy": study.energy.model_dump(mode="json"),
+        "access": study.access.model_dump(mode="json"),
+        "brands": [brand.id for brand in study.brands],
+        "required": study.requirements.required,
+    }
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
 def build_instance(
