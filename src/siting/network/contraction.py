@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 BLOCK_NODES = 8192
 BLOCKS_PER_TASK = 4
 SLOTS = 16
-"""Most neighbours of a node in a block; a node with more stays as it is."""
+"""Most neighbours of a node in a block; a node with more arcs than this stays as it is."""
 
 MOST_NEIGHBOURS = 8
 """A node with more neighbours than this is not contracted."""
@@ -138,16 +138,15 @@ def build_core(forward: Arcs, reverse: Arcs, *, threads: int) -> Core:
     threads
         How many threads share the work; the result does not depend on it.
     """
-    links = link(
-        Graph(forward.start, forward.head.view(np.uint32), forward.time_s),
-        Graph(reverse.start, reverse.head.view(np.uint32), reverse.time_s),
+    arcs = tuple(
+        Graph(way.start, way.head.view(np.uint32), way.time_s) for way in (forward, reverse)
     )
-    n_node = links.start.size - 1
+    n_node = forward.start.size - 1
     task_nodes = BLOCK_NODES * BLOCKS_PER_TASK
     growth = np.array(GROWTH, dtype=np.int64)
 
     def run(first: int) -> tuple[Store, Store]:
-        return contract_blocks(links, first, min(first + task_nodes, n_node), growth)
+        return contract_blocks(*arcs, first, min(first + task_nodes, n_node), growth)
 
     with ThreadPoolExecutor(max_workers=threads) as pool:
         parts = list(pool.map(run, range(0, n_node, task_nodes)))
@@ -177,35 +176,8 @@ def _join(parts: tuple[Store, ...]) -> Store:
 
 
 @compiled
-def link(forward: Graph, reverse: Graph) -> Links:
-    """Merge the arcs from and to each node; both are sorted by the other end."""
-    n_node = forward.start.size - 1
-    room = forward.head.size + reverse.head.size
-    start = np.zeros(n_node + 1, dtype=np.int64)
-    node = np.empty(room, dtype=np.uint32)
-    out_s, in_s = np.empty(room, dtype=np.float64), np.empty(room, dtype=np.float64)
-    n_link = 0
-    for k in range(n_node):
-        i, j = forward.start[k], reverse.start[k]
-        while i < forward.start[k + 1] or j < reverse.start[k + 1]:
-            to = forward.head[i] if i < forward.start[k + 1] else np.uint32(n_node)
-            fro = reverse.head[j] if j < reverse.start[k + 1] else np.uint32(n_node)
-            node[n_link] = min(to, fro)
-            out_s[n_link] = in_s[n_link] = np.inf
-            if to <= fro:
-                out_s[n_link] = forward.time_s[i]
-                i += 1
-            if fro <= to:
-                in_s[n_link] = reverse.time_s[j]
-                j += 1
-            n_link += 1
-        start[k + 1] = n_link
-    return Links(start, node[:n_link].copy(), out_s[:n_link].copy(), in_s[:n_link].copy())
-
-
-@compiled
 def contract_blocks(
-    links: Links, first: int, last: int, growth: KernelArray
+    forward: Graph, reverse: Graph, first: int, last: int, growth: KernelArray
 ) -> tuple[Store, Store]:
     """Contract the blocks of the nodes ``first:last``; return what stays, and what goes."""
     block = Block(
@@ -217,16 +189,16 @@ def contract_blocks(
         np.empty(BLOCK_NODES * SLOTS, dtype=np.float64),
     )
     n_node = last - first
-    room = n_node * SLOTS + links.start[last] - links.start[first]
-    kept = make_store(n_node, room)
+    n_arc = forward.start[last] - forward.start[first] + reverse.start[last] - reverse.start[first]
+    kept = make_store(n_node, n_node * SLOTS + n_arc)
     gone = make_store(n_node, n_node * MOST_NEIGHBOURS)
     n_kept, n_gone = 0, 0
     for low in range(first, last, BLOCK_NODES):
         high = min(low + BLOCK_NODES, last)
-        load_block(links, low, high, block)
+        load_block(forward, reverse, low, high, block)
         for turn in range(growth.size):
             n_gone = contract_round(block, low, high, turn + 1, growth[turn], gone, n_gone)
-        n_kept = store_block(links, block, low, high, kept, n_kept)
+        n_kept = store_block(forward, reverse, block, low, high, kept, n_kept)
     return trim_store(kept, n_kept), trim_store(gone, n_gone)
 
 
@@ -246,38 +218,70 @@ def make_store(n_row: int, n_link: int) -> Store:
 
 @compiled
 def trim_store(store: Store, n_row: int) -> Store:
-    """Return the first rows of a store, in memory of their own."""
+    """Return the first rows of a store."""
     links, n_link = store.links, store.links.start[n_row]
     return Store(
-        store.row[:n_row].copy(),
+        store.row[:n_row],
         Links(
-            links.start[: n_row + 1].copy(),
-            links.node[:n_link].copy(),
-            links.out_s[:n_link].copy(),
-            links.in_s[:n_link].copy(),
+            links.start[: n_row + 1],
+            links.node[:n_link],
+            links.out_s[:n_link],
+            links.in_s[:n_link],
         ),
     )
 
 
 @compiled
-def load_block(links: Links, low: int, high: int, block: Block) -> None:
+def load_block(forward: Graph, reverse: Graph, low: int, high: int, block: Block) -> None:
     """Fill a block; only nodes whose neighbours are all in it, with room to spare, are free."""
+    state, size, touched, node, out_s, in_s = block
     for k in range(high - low):
-        begin, end = links.start[low + k], links.start[low + k + 1]
-        block.touched[k] = 0
-        block.state[k], block.size[k] = FREE, end - begin
-        if end - begin > SLOTS:
-            block.state[k], block.size[k] = FOREIGN, 0
-            continue
-        for place in range(begin, end):
-            slot = k * SLOTS + place - begin
-            block.node[slot] = links.node[place]
-            block.out_s[slot], block.in_s[slot] = links.out_s[place], links.in_s[place]
+        touched[k], state[k], size[k] = 0, FREE, 0
+        n_arc = forward.start[low + k + 1] - forward.start[low + k]
+        n_arc += reverse.start[low + k + 1] - reverse.start[low + k]
+        if n_arc > SLOTS:
+            state[k] = FOREIGN
+        else:
+            size[k] = merge(forward, reverse, low + k, node, out_s, in_s, k * SLOTS) - k * SLOTS
     for k in range(high - low):
-        for slot in range(k * SLOTS, k * SLOTS + block.size[k]):
-            other = int(block.node[slot])
-            if not low <= other < high or block.state[other - low] == FOREIGN:
-                block.state[k] = BORDER
+        for slot in range(k * SLOTS, k * SLOTS + size[k]):
+            other = int(node[slot])
+            if not low <= other < high or state[other - low] == FOREIGN:
+                state[k] = BORDER
+
+
+@compiled
+def merge(  # noqa: PLR0917 - a kernel takes positions
+    forward: Graph,
+    reverse: Graph,
+    k: int,
+    node: KernelArray,
+    out_s: KernelArray,
+    in_s: KernelArray,
+    place: int,
+) -> int:
+    """List a node's neighbours from a place on; its arcs are sorted by the other end.
+
+    Returns
+    -------
+    int
+        The place after the last.
+    """
+    i, end_i = forward.start[k], forward.start[k + 1]
+    j, end_j = reverse.start[k], reverse.start[k + 1]
+    while i < end_i or j < end_j:
+        leaves = j == end_j or (i < end_i and forward.head[i] <= reverse.head[j])
+        enters = i == end_i or (j < end_j and reverse.head[j] <= forward.head[i])
+        node[place] = forward.head[i] if leaves else reverse.head[j]
+        out_s[place] = in_s[place] = np.inf
+        if leaves:
+            out_s[place] = forward.time_s[i]
+            i += 1
+        if enters:
+            in_s[place] = reverse.time_s[j]
+            j += 1
+        place += 1
+    return place
 
 
 @compiled
@@ -388,28 +392,24 @@ def join(  # noqa: PLR0917 - a kernel takes positions
 
 @compiled
 def store_block(  # noqa: PLR0917 - a kernel takes positions
-    links: Links, block: Block, low: int, high: int, kept: Store, n_kept: int
+    forward: Graph, reverse: Graph, block: Block, low: int, high: int, kept: Store, n_kept: int
 ) -> int:
     """Append the nodes that stay. Return the number of rows in ``kept``."""
-    n_link = kept.links.start[n_kept]
+    state, size, _, node, out_s, in_s = block
+    links = kept.links
+    n_link = links.start[n_kept]
     for k in range(high - low):
-        if block.state[k] == CONTRACTED:
+        if state[k] == CONTRACTED:
             continue
-        if block.state[k] == FOREIGN:
-            for place in range(links.start[low + k], links.start[low + k + 1]):
-                kept.links.node[n_link] = links.node[place]
-                kept.links.out_s[n_link] = links.out_s[place]
-                kept.links.in_s[n_link] = links.in_s[place]
-                n_link += 1
-        else:
-            for slot in range(k * SLOTS, k * SLOTS + block.size[k]):
-                kept.links.node[n_link] = block.node[slot]
-                kept.links.out_s[n_link] = block.out_s[slot]
-                kept.links.in_s[n_link] = block.in_s[slot]
-                n_link += 1
+        if state[k] == FOREIGN:
+            n_link = merge(forward, reverse, low + k, links.node, links.out_s, links.in_s, n_link)
+        for slot in range(k * SLOTS, k * SLOTS + size[k]):
+            links.node[n_link] = node[slot]
+            links.out_s[n_link], links.in_s[n_link] = out_s[slot], in_s[slot]
+            n_link += 1
         kept.row[n_kept] = low + k
         n_kept += 1
-        kept.links.start[n_kept] = n_link
+        links.start[n_kept] = n_link
     return n_kept
 
 

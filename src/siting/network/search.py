@@ -152,7 +152,8 @@ def spread(  # noqa: PLR0917 - a kernel takes positions
                 open_node[n_open], older[n_open] = other, newest[later]
                 newest[later] = n_open
                 n_open += np.uint32(helps)
-    return int(n_settled)
+    # Numba would give an unsigned result and the sign of NO_ROOM one common type: a float.
+    return np.int64(n_settled)  # type: ignore[return-value]  # an int to every caller
 
 
 @compiled
