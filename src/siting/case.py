@@ -168,6 +168,25 @@ class SitingCase:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
+class RoadAccess:
+    """All that is taken from the road network: times, where demand meets the roads, notices.
+
+    Attributes
+    ----------
+    times
+        From demand to sites and stations, sites first.
+    demand_snap
+        Where the demand points meet the roads.
+    notices
+        What lies off the roads, and which file looks as if its datum were another.
+    """
+
+    times: TravelTimes
+    demand_snap: Snapped
+    notices: tuple[Fault, ...]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Survey:
     """What stands where and how far apart it is, before budget, tiers and promise are asked about.
 
@@ -179,10 +198,8 @@ class Survey:
         As placed on the roads and as kept.
     stations
         What stands today, each once; points, WGS-84.
-    demand_snap
-        Where the demand points meet the roads.
-    times
-        From demand to sites and stations, sites first.
+    access
+        Travel times between them.
     notices
         Everything worth a warning on the way.
     """
@@ -190,8 +207,7 @@ class Survey:
     demand: Demand
     candidates: CandidateTable
     stations: gpd.GeoDataFrame
-    demand_snap: Snapped
-    times: TravelTimes
+    access: RoadAccess
     notices: tuple[Fault, ...]
 
 
@@ -229,7 +245,7 @@ def build_case(
         demand=survey.demand,
         candidates=candidates.frame,
         stations=stations,
-        times=survey.times,
+        times=survey.access.times,
         districts=inputs.districts,
     )
     today = instance.replace(usable=_usable(study, instance.n_site, stations, Accounts.SEPARATE))
@@ -242,7 +258,7 @@ def build_case(
         candidates=candidates.frame,
         excluded_candidates=candidates.excluded,
         stations=stations,
-        unreachable=_find_unreachable(survey.demand, survey.demand_snap, instance),
+        unreachable=_find_unreachable(survey.demand, survey.access.demand_snap, instance),
         instance=instance,
         instance_today=today,
         notices=(
@@ -254,8 +270,23 @@ def build_case(
     )
 
 
-def survey_city(inputs: StudyInputs, *, on_stage: Callable[[Stage], None] = ignore_stage) -> Survey:
-    """Build the network, place demand, find candidates, and measure the travel times.
+def survey_city(
+    inputs: StudyInputs,
+    *,
+    access: RoadAccess | None = None,
+    on_stage: Callable[[Stage], None] = ignore_stage,
+) -> Survey:
+    """Place demand, find candidates, and measure the travel times on the road network.
+
+    Parameters
+    ----------
+    inputs
+        What the study's files hold.
+    access
+        What an earlier survey with the same `survey_key` took from the network; the network is
+        then not built at all.
+    on_stage
+        Told of each stage as it begins.
 
     Raises
     ------
@@ -263,10 +294,6 @@ def survey_city(inputs: StudyInputs, *, on_stage: Callable[[Stage], None] = igno
         If no candidate can be found.
     """
     study = inputs.study
-    on_stage(Stage.BUILD_NETWORK)
-    network = build_road_network(
-        inputs.roads, congestion_factor=study.inputs.roads.congestion_factor
-    )
     on_stage(Stage.BUILD_DEMAND)
     demand = build_demand(
         inputs.vehicles,
@@ -283,30 +310,15 @@ def survey_city(inputs: StudyInputs, *, on_stage: Callable[[Stage], None] = igno
         required=study.requirements.required,
     )
     stations, station_notices = combine_stations(inputs.stations)
-    datum_notices = [
-        check_datum(network, table.frame, declared=spec.datum, file=spec.path.name)
-        for table, spec in zip(inputs.stations, study.inputs.stations, strict=True)
-        if len(table.frame)
-    ]
-    on_stage(Stage.TRAVEL_TIMES)
-    times, demand_snap, snap_notices = _measure_access(
-        study,
-        network,
-        {"demand": demand.frame, "sites": candidates.frame, "stations": stations},
-    )
+    if access is None:
+        points = {"demand": demand.frame, "sites": candidates.frame, "stations": stations}
+        access = measure_access(inputs, points, on_stage=on_stage)
     return Survey(
         demand=demand,
         candidates=candidates,
         stations=stations,
-        demand_snap=demand_snap,
-        times=times,
-        notices=(
-            *station_notices,
-            *(notice for notice in datum_notices if notice is not None),
-            *demand.notices,
-            *candidates.notices,
-            *snap_notices,
-        ),
+        access=access,
+        notices=(*station_notices, *demand.notices, *candidates.notices, *access.notices),
     )
 
 
@@ -468,10 +480,34 @@ def check_datum(
     return describe_datum_fit(compute_datum_fit(distance_m, declared=declared), file=file)
 
 
-def _measure_access(
-    study: Study, network: RoadNetwork, points: Mapping[str, gpd.GeoDataFrame]
-) -> tuple[TravelTimes, Snapped, tuple[Fault, ...]]:
-    """Snap everything to the roads and compute the travel times, sites before stations."""
+def measure_access(
+    inputs: StudyInputs,
+    points: Mapping[str, gpd.GeoDataFrame],
+    *,
+    on_stage: Callable[[Stage], None] = ignore_stage,
+) -> RoadAccess:
+    """Build the network, snap everything to it, and compute the travel times.
+
+    Parameters
+    ----------
+    inputs
+        What the study's files hold.
+    points
+        ``demand``, ``sites`` and ``stations``; points, WGS-84.
+    on_stage
+        Told of each stage as it begins.
+    """
+    study = inputs.study
+    on_stage(Stage.BUILD_NETWORK)
+    network = build_road_network(
+        inputs.roads, congestion_factor=study.inputs.roads.congestion_factor
+    )
+    datum_notices = [
+        check_datum(network, table.frame, declared=spec.datum, file=spec.path.name)
+        for table, spec in zip(inputs.stations, study.inputs.stations, strict=True)
+        if len(table.frame)
+    ]
+    on_stage(Stage.TRAVEL_TIMES)
     snapped = {
         what: snap_to_roads(
             network,
@@ -488,7 +524,7 @@ def _measure_access(
         cutoff_s=study.access.cutoff_minutes * SECONDS_PER_MINUTE,
         direction=study.access.direction,
     )
-    notices = tuple(
+    snap_notices = [
         Fault(
             what=f"{int((~snap.on_network).sum()):,} of {snap.n_point:,} {what} lie farther than "
             f"{study.access.max_snap_m:g} m from every road and reach nothing",
@@ -496,8 +532,9 @@ def _measure_access(
         )
         for what, snap in snapped.items()
         if not snap.on_network.all()
-    )
-    return times, snapped["demand"], notices
+    ]
+    found = [notice for notice in datum_notices if notice is not None]
+    return RoadAccess(times=times, demand_snap=snapped["demand"], notices=(*found, *snap_notices))
 
 
 def _join_snapped(*parts: Snapped) -> Snapped:
