@@ -138,3 +138,35 @@ def test_the_joint_budget_is_at_most_what_the_brands_bring() -> None:
     poor = parse_study(SMALLEST.replace("name: Aito", "name: Aito, budget_cny: 2e6"), folder=FOLDER)
     assert total_budget_cny(poor) == 2e6
     assert isinstance(poor, Study)
+
+
+def test_changes_replace_values_by_key_id_and_index() -> None:
+    changes = {
+        "requirements.budget_cny": "5e6",
+        "brands.aito.floor": "0.5",
+        "tiers.0.cost_cny": "7",
+        "solve.gap": "0.02",
+        "requirements.forbidden": '["WEST", "EAST"]',
+    }
+    study = parse_study(SMALLEST, folder=FOLDER, changes=changes)
+    assert study.requirements.budget_cny == 5e6
+    assert study.brands[0].floor == 0.5
+    assert study.tiers[0].cost_cny == 7.0
+    assert study.solve.gap == 0.02
+    assert study.requirements.forbidden == ["WEST", "EAST"]
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "what"),
+    [
+        ("brands.bee.floor", "0.5", "no such key"),
+        ("brands.7.floor", "0.5", "no such key"),
+        ("requirements.required", "[WEST", "not valid JSON"),
+        ("requirements.budget_cny", "-1", "greater than or equal to 0"),
+        ("requirements.bugdet_cny", "1", "unknown key"),
+    ],
+)
+def test_a_change_that_fits_nowhere_is_a_fault(key: str, value: str, what: str) -> None:
+    with pytest.raises(StudyError, match=what) as caught:
+        parse_study(SMALLEST, folder=FOLDER, changes={key: value})
+    assert [fault.column for fault in caught.value.faults] == [key]

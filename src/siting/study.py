@@ -6,9 +6,11 @@ for editors. Unknown keys are refused, and all faults are reported at once with 
 
 from __future__ import annotations
 
+import json
 import math
 from enum import StrEnum
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -20,7 +22,7 @@ from siting.domain import Accounts, Datum, Direction, Engine
 from siting.errors import Fault, StudyError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 MAX_STUDY_BYTES = 1_000_000
 TILE_URL_PATTERN = r"^https://[A-Za-z0-9.-]+(:[0-9]+)?/[A-Za-z0-9/._~?&=%{}@,+-]*$"
@@ -431,13 +433,17 @@ def study_schema() -> dict[str, Any]:
     return Study.model_json_schema()
 
 
-def read_study(path: Path) -> Study:
+def read_study(path: Path, *, changes: Mapping[str, str] = MappingProxyType({})) -> Study:
     """Read a study file and resolve its paths against the file's folder.
 
     Parameters
     ----------
     path
         A YAML 1.2 file.
+    changes
+        Values that replace the file's, by key: ``requirements.budget_cny``, or with an id or an
+        index in a list, ``brands.aito.floor`` or ``inputs.stations.0.path``. A value that starts
+        with a bracket is read as JSON.
 
     Returns
     -------
@@ -450,7 +456,7 @@ def read_study(path: Path) -> Study:
         With every fault of the file, each with its line and key.
     """
     text = _read_text(path)
-    return parse_study(text, file=path.name, folder=path.resolve().parent)
+    return parse_study(text, file=path.name, folder=path.resolve().parent, changes=changes)
 
 
 def read_station_feeds(path: Path) -> list[Stations]:
@@ -472,16 +478,75 @@ def read_station_feeds(path: Path) -> list[Stations]:
     return list(_with_absolute_paths(feeds, path.resolve().parent).stations)
 
 
-def parse_study(text: str, *, file: str = "study", folder: Path) -> Study:
+def parse_study(
+    text: str,
+    *,
+    file: str = "study",
+    folder: Path,
+    changes: Mapping[str, str] = MappingProxyType({}),
+) -> Study:
     """Parse a study's YAML text; ``folder`` is what its relative paths start from.
+
+    ``changes`` are as in `read_study`.
 
     Raises
     ------
     StudyError
         With every fault of the text, each with its line and key.
     """
-    study = _validate(Study, _load_yaml(text, file=file), file=file)
+    raw = _load_yaml(text, file=file)
+    faults = [fault for key, value in changes.items() if (fault := _change(raw, key, value, file))]
+    if faults:
+        raise StudyError(faults)
+    study = _validate(Study, raw, file=file)
     return study.model_copy(update={"inputs": _with_absolute_paths(study.inputs, folder)})
+
+
+def _change(raw: Any, key: str, value: str, file: str) -> Fault | None:  # noqa: ANN401 - YAML nodes
+    """Set the value at a key of the raw study; return a fault if there is no such place."""
+
+    def fault(what: str, remedy: str) -> Fault:
+        return Fault(file=file, column=key, value=value[:80], what=what, remedy=remedy)
+
+    try:
+        new = json.loads(value) if value.startswith(("[", "{")) else value
+    except json.JSONDecodeError:
+        return fault("is not valid JSON", "write a list as [1, 2] and texts in double quotes")
+    *parents, last = key.split(".")
+    node = raw
+    for part in parents:
+        if isinstance(node, dict) and part not in node:
+            node[part] = {}
+        node = _child(node, part)
+    index = _index(node, last) if isinstance(node, list) else None
+    if index is not None:
+        node[index] = new
+    elif isinstance(node, dict):
+        node[last] = new
+    else:
+        return fault(
+            "the study has no such key",
+            "`siting schema` lists all keys; name a list's "
+            "element by its id or by its index from 0",
+        )
+    return None
+
+
+def _child(node: Any, part: str) -> Any:  # noqa: ANN401 - YAML nodes
+    if isinstance(node, dict):
+        return node.get(part)
+    if isinstance(node, list):
+        index = _index(node, part)
+        return None if index is None else node[index]
+    return None
+
+
+def _index(node: list[Any], part: str) -> int | None:
+    """Return where a list's element stands, by its id or by its index."""
+    ids = [str(item.get("id")) if isinstance(item, dict) else None for item in node]
+    if part in ids:
+        return ids.index(part)
+    return int(part) if part.isdecimal() and int(part) < len(node) else None
 
 
 def _read_text(path: Path) -> str:
