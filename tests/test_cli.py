@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import math
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
 from typer.testing import CliRunner
 
 from siting import __version__
-from siting.cli import app
+from siting.cli import _peak_mib, app
 from siting.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -50,3 +52,9 @@ def test_a_hostile_name_does_not_reach_the_terminal(tmp_path: Path) -> None:
     assert "\x1b]0;" not in result.stderr
     assert "\u202e" not in result.stderr
     assert "[bold]x" in result.stderr
+
+
+def test_where_the_system_tells_no_memory_the_rest_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert _peak_mib() > 1
+    monkeypatch.setitem(sys.modules, "resource", None)  # as on Windows
+    assert math.isnan(_peak_mib())

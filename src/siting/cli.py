@@ -7,7 +7,7 @@ listed); 3 the study's requirements conflict; 4 no plan within the limits; 130 i
 from __future__ import annotations
 
 import json
-import resource
+import math
 import sys
 import time
 from contextlib import contextmanager
@@ -83,9 +83,17 @@ class _StageReport:
 
     def _close(self) -> None:
         if self._name is not None:
-            peak_mib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / KIB_PER_MIB
-            self.rows.append((self._name, time.perf_counter() - self._started_s, peak_mib))
+            self.rows.append((self._name, time.perf_counter() - self._started_s, _peak_mib()))
         self._name = None
+
+
+def _peak_mib() -> float:
+    """Return this process's peak memory so far (MiB); NaN where the system does not tell."""
+    try:
+        import resource  # noqa: PLC0415 - Windows has none
+    except ImportError:
+        return math.nan
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / KIB_PER_MIB
 
 
 @contextmanager
@@ -214,7 +222,8 @@ def _plan(study_path: Path, folder: Path) -> None:
 def _print_stages(report: _StageReport) -> None:
     table = Table("stage", "seconds", "peak MiB so far", box=None, pad_edge=False)
     for name, seconds, peak_mib in report.rows:
-        table.add_row(name, f"{seconds:.1f}", f"{peak_mib:.0f}")
+        peak = "" if math.isnan(peak_mib) else f"{peak_mib:.0f}"
+        table.add_row(name, f"{seconds:.1f}", peak)
     err.print(table)
 
 
