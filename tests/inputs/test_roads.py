@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import io
+import stat
 import zipfile
 from typing import TYPE_CHECKING, Any
 
@@ -137,6 +138,13 @@ def test_a_folder_in_the_way_is_a_fault(tmp_path: Path) -> None:
     with pytest.raises(OutputError):
         write_compact_roads(make_table(2, [(0, 1)]), tmp_path / "taken.npz")
     assert [path.name for path in tmp_path.iterdir()] == ["taken.npz"]
+
+
+def test_compact_files_are_readable_as_any_new_file(tmp_path: Path) -> None:
+    (tmp_path / "plain").write_bytes(b"")
+    write_compact_roads(make_table(2, [(0, 1)]), tmp_path / "roads.npz")
+    modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in tmp_path.iterdir()}
+    assert modes == dict.fromkeys(("plain", "roads.npz"), modes["plain"])
 
 
 def _npz(**arrays: np.ndarray[Any, Any]) -> bytes:

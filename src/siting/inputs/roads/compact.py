@@ -32,20 +32,16 @@ def write_compact_roads(roads: RoadTable, path: Path) -> None:
         If the file cannot be written.
     """
     content = _pack(roads)
-    aside: Path | None = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(
-            dir=path.parent, prefix=f".{path.name}-", delete=False
-        ) as stream:
-            aside = Path(stream.name)
-            stream.write(content)
-            stream.flush()
-            os.fsync(stream.fileno())
-        aside.replace(path)
+        with tempfile.TemporaryDirectory(prefix=f".{path.name}-", dir=path.parent) as aside:
+            fresh = Path(aside, path.name)
+            with fresh.open("wb") as stream:
+                stream.write(content)
+                stream.flush()
+                os.fsync(stream.fileno())
+            fresh.replace(path)
     except OSError as error:
-        if aside is not None:
-            aside.unlink(missing_ok=True)
         fault = Fault(
             file=str(path),
             what=f"cannot be written: {error.strerror or error}",
