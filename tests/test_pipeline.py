@@ -193,3 +193,9 @@ def test_a_foreign_output_folder_is_refused_before_solving(
     (folder / "thesis.txt").write_text("precious")
     with pytest.raises(OutputError, match="holds other files"):
         run(study_path, folder)
+
+
+def test_a_brand_that_the_study_lacks_is_a_fault_of_the_stations(study_path: Path) -> None:
+    change(study_path.parent / "stations.csv", ",bee,", ",nio,")
+    with pytest.raises(InputError, match="names a brand that the study does not have"):
+        read_inputs(read_study(study_path))

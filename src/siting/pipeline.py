@@ -88,7 +88,9 @@ def read_inputs(study: Study, *, on_stage: Callable[[Stage], None] = ignore_stag
     roads = _collect(faults, load_roads, files.roads)
     on_stage(Stage.READ_TABLES)
     vehicles = _collect(faults, read_vehicles, files.vehicles, brands)
-    stations = [_collect(faults, read_stations, spec) for spec in files.stations]
+    stations = [
+        _collect(faults, read_stations, spec, brands=study.brands) for spec in files.stations
+    ]
     districts = (
         None if files.districts is None else _collect(faults, read_districts, files.districts)
     )
