@@ -31,7 +31,7 @@ from siting.errors import Fault, StudyError
 from siting.inputs.candidates import count_reasons, read_candidates
 from siting.inputs.datum import compute_datum_fit, describe_datum_fit, from_wgs84, to_wgs84
 from siting.inputs.districts import find_districts
-from siting.inputs.stations import STANDING, empty_stations, merge_stations, usable_by_brand
+from siting.inputs.stations import STANDING, merge_stations, usable_by_brand
 from siting.instance import NO_GROUP, Requirements, SitingInstance
 from siting.network.road_network import build_road_network
 from siting.network.snapping import Snapped, SnapProblem, snap_to_roads
@@ -47,6 +47,7 @@ if TYPE_CHECKING:
 
     from siting.demand import Demand
     from siting.inputs.candidates import CandidateTable
+    from siting.inputs.datum import DatumFit
     from siting.inputs.districts import DistrictTable
     from siting.inputs.roads import RoadTable
     from siting.inputs.stations import StationTable
@@ -96,7 +97,7 @@ class SitingCase:
     candidates
         Points aligned to ``instance.site_ids``.
     excluded_candidates
-        ``site_id`` and ``reason`` of every candidate left out.
+        Points of every candidate left out, with ``site_id`` and ``reason``.
     stations
         Points aligned to ``instance.station_ids``.
     unreachable
@@ -118,7 +119,7 @@ class SitingCase:
     zones: gpd.GeoDataFrame | None
     demand: gpd.GeoDataFrame
     candidates: gpd.GeoDataFrame
-    excluded_candidates: pd.DataFrame
+    excluded_candidates: gpd.GeoDataFrame
     stations: gpd.GeoDataFrame
     unreachable: gpd.GeoDataFrame
     instance: SitingInstance
@@ -168,6 +169,29 @@ class SitingCase:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
+class StationFates:
+    """What became of the stations that were read.
+
+    Attributes
+    ----------
+    standing
+        The stations that stand (operational, or of unknown status), each once.
+    left_out
+        Those that are planned or closed; the same columns.
+    merges, doubtful
+        ``MERGE_COLUMNS`` of the pairs found to be one station, and of those kept apart by little.
+    notices
+        What was merged and what was left out.
+    """
+
+    standing: gpd.GeoDataFrame
+    left_out: gpd.GeoDataFrame
+    merges: pd.DataFrame
+    doubtful: pd.DataFrame
+    notices: tuple[Fault, ...]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
 class RoadAccess:
     """All that is taken from the road network: times, where demand meets the roads, notices.
 
@@ -196,8 +220,8 @@ class Survey:
     ----------
     demand, candidates
         As placed on the roads and as kept.
-    stations
-        What stands today, each once; points, WGS-84.
+    station_fates
+        What stands today, each once, and what was merged and left out.
     access
         Travel times between them.
     notices
@@ -206,7 +230,7 @@ class Survey:
 
     demand: Demand
     candidates: CandidateTable
-    stations: gpd.GeoDataFrame
+    station_fates: StationFates
     access: RoadAccess
     notices: tuple[Fault, ...]
 
@@ -239,7 +263,7 @@ def build_case(
     if survey is None:
         survey = survey_city(inputs, on_stage=on_stage)
     on_stage(Stage.BUILD_INSTANCE)
-    candidates, stations = survey.candidates, survey.stations
+    candidates, stations = survey.candidates, survey.station_fates.standing
     instance = build_instance(
         study,
         demand=survey.demand,
@@ -309,16 +333,16 @@ def survey_city(
         demand=demand,
         required=study.requirements.required,
     )
-    stations, station_notices = combine_stations(inputs.stations)
+    fates = combine_stations(inputs.stations)
     if access is None:
-        points = {"demand": demand.frame, "sites": candidates.frame, "stations": stations}
+        points = {"demand": demand.frame, "sites": candidates.frame, "stations": fates.standing}
         access = measure_access(inputs, points, on_stage=on_stage)
     return Survey(
         demand=demand,
         candidates=candidates,
-        stations=stations,
+        station_fates=fates,
         access=access,
-        notices=(*station_notices, *demand.notices, *candidates.notices, *access.notices),
+        notices=(*fates.notices, *demand.notices, *candidates.notices, *access.notices),
     )
 
 
@@ -427,39 +451,34 @@ def _listed(count_by_reason: dict[str, int]) -> str:
     return "".join(f"; {n:,} {reason}" for reason, n in count_by_reason.items())
 
 
-def combine_stations(
-    tables: Sequence[StationTable],
-) -> tuple[gpd.GeoDataFrame, tuple[Fault, ...]]:
-    """Merge the station tables into one charging map and keep what stands today.
-
-    Returns
-    -------
-    tuple
-        The stations that stand (operational, or of unknown status), each once, and notices of
-        what was merged and what was left out.
-    """
-    if not tables:
-        return empty_stations(), ()
-    notices: tuple[Fault, ...] = ()
-    every = tables[0].frame
-    if len(tables) > 1:
-        merged = merge_stations(tables)
-        every, notices = merged.frame, merged.notices
+def combine_stations(tables: Sequence[StationTable]) -> StationFates:
+    """Merge the station tables into one charging map and keep what stands today."""
+    merged = merge_stations(tables if len(tables) > 1 else ())
+    every = tables[0].frame if len(tables) == 1 else merged.frame
     stands = every["status"].isin(STANDING)
-    left_out = int((~stands).sum())
-    if left_out:
-        notice = Fault(
-            what=f"{left_out:,} stations are planned or closed and were left out",
-            remedy="nothing, if that is so",
-        )
-        notices = (*notices, notice)
-    return every[stands].reset_index(drop=True), notices
+    left_out = every[~stands].reset_index(drop=True)
+    notice = Fault(
+        what=f"{len(left_out):,} stations are planned or closed and were left out",
+        remedy="nothing, if that is so",
+    )
+    return StationFates(
+        standing=every[stands].reset_index(drop=True),
+        left_out=left_out,
+        merges=merged.merges,
+        doubtful=merged.doubtful,
+        notices=(*merged.notices, notice) if len(left_out) else merged.notices,
+    )
 
 
 def check_datum(
     network: RoadNetwork, points: gpd.GeoDataFrame, *, declared: Datum, file: str
 ) -> Fault | None:
-    """Return a notice if a file's points lie markedly closer to the roads under another datum.
+    """Return a notice if a file's points lie markedly closer to the roads under another datum."""
+    return describe_datum_fit(compare_datums(network, points, declared=declared), file=file)
+
+
+def compare_datums(network: RoadNetwork, points: gpd.GeoDataFrame, *, declared: Datum) -> DatumFit:
+    """Compare how near a file's points lie to the roads if they are read under each datum.
 
     Parameters
     ----------
@@ -467,8 +486,8 @@ def check_datum(
         The roads.
     points
         Points in WGS-84, as converted from the declared datum.
-    declared, file
-        What the study declares, and the file's name for the notice.
+    declared
+        What the study declares.
     """
     as_written = from_wgs84(points.geometry.x, points.geometry.y, declared)
     distance_m = {
@@ -477,7 +496,7 @@ def check_datum(
         ).distance_m
         for datum in Datum
     }
-    return describe_datum_fit(compute_datum_fit(distance_m, declared=declared), file=file)
+    return compute_datum_fit(distance_m, declared=declared)
 
 
 def measure_access(

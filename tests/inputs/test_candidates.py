@@ -154,7 +154,7 @@ def test_the_rules_in_their_order_and_their_reasons(tmp_path: Path) -> None:
     }
     table = read(**spec)
     assert list(table.frame["site_id"]) == ["a", "d", "f"]
-    assert dict(table.excluded.to_numpy().tolist()) == {
+    assert dict(table.excluded[["site_id", "reason"]].to_numpy().tolist()) == {
         "b": "not of a kind asked for: bank",
         "c": "closer than 150 m to another candidate: a",
         "e": "inside an exclusion area: East Lake",
@@ -164,7 +164,7 @@ def test_the_rules_in_their_order_and_their_reasons(tmp_path: Path) -> None:
     assert list(table.frame["site_id"]) == ["c", "f", "g"]
     table = read(**spec, required=["g"], count=1)
     assert list(table.frame["site_id"]) == ["g"]
-    reasons = dict(table.excluded.to_numpy().tolist())
+    reasons = dict(table.excluded[["site_id", "reason"]].to_numpy().tolist())
     assert reasons["a"] == "closer than 150 m to another candidate: g"
     assert reasons["f"] == "beyond the count of candidates asked for: 1"
     assert count_reasons(table.excluded)["closer than 150 m to another candidate"] == 3
@@ -226,7 +226,7 @@ def test_osm_features_with_capacity_and_reasons(tmp_path: Path) -> None:
     assert frame.loc["way/10", "name"] == "parking way/10"
     assert frame.loc["way/10", "connectors_max"] == 40
     assert frame.loc["relation/12", "geometry"].distance(Point(114.001, 30.011)) < 1e-9
-    assert dict(table.excluded.to_numpy().tolist()) == {
+    assert dict(table.excluded[["site_id", "reason"]].to_numpy().tolist()) == {
         "node/6": "not open to the public: access=private",
         "node/7": "no room beside the street: parking=lane",
     }

@@ -63,7 +63,11 @@ CLASS_PREFERENCE = {
 """Where a generated site is likely to find room and be found; other roads get none."""
 
 
-NOTHING_EXCLUDED = pd.DataFrame({"site_id": [], "reason": []}, dtype="str")
+NOTHING_EXCLUDED = gpd.GeoDataFrame(
+    {name: pd.Series([], dtype="str") for name in ("site_id", "reason", "name", "kind")},
+    geometry=[],
+    crs=WGS84_EPSG,
+)
 
 
 class DemandPoints(Protocol):
@@ -97,13 +101,16 @@ class CandidateTable:
         grid_limit_kw (infinite where there is no limit), grid_group (``""`` for none),
         rent_cny_per_year, illustrative.
     excluded
-        site_id and reason of every candidate left out.
+        Points of every candidate left out: site_id, reason, name, kind.
+    exclusion_areas
+        Polygons with name where no site may be; None where the study has none.
     notices
         What was doubtful and how it was read.
     """
 
     frame: gpd.GeoDataFrame
-    excluded: pd.DataFrame
+    excluded: gpd.GeoDataFrame
+    exclusion_areas: gpd.GeoDataFrame | None = None
     notices: tuple[Fault, ...] = ()
 
 
@@ -156,7 +163,7 @@ def read_candidates(
                 )
             ]
         )
-    return table
+    return replace(table, exclusion_areas=areas)
 
 
 def count_reasons(excluded: pd.DataFrame) -> dict[str, int]:
@@ -391,13 +398,9 @@ def _choose(
     out = reason != ""
     return CandidateTable(
         frame=every[~out].reset_index(drop=True),
-        excluded=pd.DataFrame(
-            {
-                "site_id": every["site_id"][out].to_numpy(dtype=object),
-                "reason": reason[out],
-            },
-            dtype="str",
-        ),
+        excluded=every.assign(reason=pd.Series(reason, dtype="str"))
+        .loc[out, list(NOTHING_EXCLUDED.columns)]
+        .reset_index(drop=True),
     )
 
 
