@@ -7,16 +7,19 @@ a country's file needs no index of all its nodes. osmium refuses XML entities by
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import osmium
 from osmium.filter import IdFilter, KeyFilter
 
 from siting.errors import Fault, InputError
+from siting.inputs.tables import MAX_VALUE_CHARS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping
     from pathlib import Path
+
+T = TypeVar("T")
 
 OSM_SUFFIXES = (".osm", ".osm.pbf", ".pbf", ".osm.gz", ".osm.bz2")
 
@@ -58,21 +61,32 @@ def read_osm_features(
     Returns
     -------
     tuple of OsmFeature
-        In the file's order; features cut off from all their nodes are left out.
+        In the file's order; features that an extract cut off from all their nodes are left out.
 
     Raises
     ------
     InputError
-        Where the file cannot be read.
+        Where the file cannot be read, or a node of a feature has no place.
     """
-    if not path.name.lower().endswith(OSM_SUFFIXES) or not path.is_file():
-        raise _refusal(path, "is no .osm or .osm.pbf file that exists", "correct the path")
-    file = str(path.resolve())
+    return tuple(_read(path, lambda file: list(_features(file, keys, accept))))
+
+
+def _read(path: Path, read: Callable[[str], list[T]]) -> list[T]:
+    """Read a file by osmium; whatever it refuses becomes a fault."""
+    if not path.is_file():
+        raise _refusal(path, "does not exist or is no file", "correct the path")
+    if not is_osm_file(path):
+        raise _refusal(path, "is no .osm or .osm.pbf file", f"give {', '.join(OSM_SUFFIXES)}")
     try:
-        return tuple(_features(file, keys, accept))
-    except (RuntimeError, OSError, ValueError) as error:
-        reason = (str(error).splitlines() or ["unknown"])[0][:200]
+        return read(str(path.resolve()))
+    except (RuntimeError, OSError, ValueError, osmium.InvalidLocationError) as error:
+        reason = (str(error).splitlines() or ["unknown"])[0][:MAX_VALUE_CHARS]
         raise _refusal(path, f"is not a valid OSM file: {reason}", "download it again") from None
+
+
+def is_osm_file(path: Path) -> bool:
+    """Whether a file's name says that it is OSM's XML or protocol buffer."""
+    return path.name.lower().endswith(OSM_SUFFIXES)
 
 
 def _refusal(path: Path, what: str, remedy: str) -> InputError:
@@ -113,9 +127,8 @@ def _tagged(file: str, keys: Collection[str]) -> Iterator[_Tagged]:
     for item in osmium.FileProcessor(file).with_filter(KeyFilter(*keys)):
         tags = {tag.k: tag.v for tag in item.tags}
         if isinstance(item, osmium.osm.Node):
-            if item.location.valid():
-                place = ((item.lon, item.lat),)
-                yield _Tagged(osm_id=f"node/{item.id}", tags=tags, place=place)
+            place = ((item.lon, item.lat),)  # osmium raises where a node has none
+            yield _Tagged(osm_id=f"node/{item.id}", tags=tags, place=place)
         elif isinstance(item, osmium.osm.Way):
             nodes = tuple(node.ref for node in item.nodes)
             yield _Tagged(osm_id=f"way/{item.id}", tags=tags, nodes=nodes)
@@ -144,8 +157,4 @@ def _read_node_places(file: str, ids: set[int]) -> dict[int, tuple[float, float]
     if not ids:
         return {}
     nodes = osmium.FileProcessor(file, osmium.osm.NODE).with_filter(IdFilter(ids))
-    return {
-        node.id: (node.lon, node.lat)
-        for node in nodes
-        if isinstance(node, osmium.osm.Node) and node.location.valid()
-    }
+    return {node.id: (node.lon, node.lat) for node in nodes if isinstance(node, osmium.osm.Node)}

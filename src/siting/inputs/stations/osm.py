@@ -7,14 +7,13 @@ buses, lorries and the like alone are left out and counted.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-import osmium
 import shapely
-from osmium.filter import IdFilter, KeyFilter
 
 from siting.errors import Fault
+from siting.inputs.osm_features import OsmFeature, read_osm_features
 from siting.inputs.stations.records import (
     WATTS_PER_KW,
     ChargePoint,
@@ -28,7 +27,6 @@ from siting.inputs.stations.records import (
     parse_text,
     refusal,
 )
-from siting.inputs.tables import MAX_VALUE_CHARS
 from siting.study import StationFormat
 
 if TYPE_CHECKING:
@@ -50,18 +48,20 @@ def parse_osm_table(table: Table) -> StationFeed:
     if "geometry" not in frame.columns:
         raise refusal(table.file, "holds no geometry", "export the features as GeoJSON")
     points = shapely.point_on_surface(frame["geometry"].array)
-    elements = (
-        _Element(
-            row=int(row),
-            osm_id=_feature_id(tags, int(row)),
-            lon_deg=float(shapely.get_x(point)),
-            lat_deg=float(shapely.get_y(point)),
-            tags=tags,
+    features = (
+        (
+            int(row),
+            OsmFeature(
+                osm_id=_feature_id(tags, int(row)),
+                lon_deg=float(shapely.get_x(point)),
+                lat_deg=float(shapely.get_y(point)),
+                tags=tags,
+            ),
         )
         for row, point, tags in zip(frame.index, points, _text_tags(frame), strict=True)
         if point is not None and not point.is_empty
     )
-    feed = _parse(elements, file=table.file)
+    feed = _parse(features, file=table.file)
     return replace(feed, notices=(*table.notices, *feed.notices))
 
 
@@ -73,24 +73,10 @@ def read_osm(path: Path) -> StationFeed:
     InputError
         Where the file cannot be read or holds no charging station.
     """
-    if not path.is_file():
-        raise refusal(path.name, "does not exist or is no file", "correct the path")
-    try:
-        return _parse(_elements(path), file=path.name)
-    except (RuntimeError, OSError) as error:
-        reason = str(error).splitlines()[0][:MAX_VALUE_CHARS]
-        raise refusal(
-            path.name, f"is not a valid OSM file: {reason}", "download it again"
-        ) from None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Element:
-    row: int
-    osm_id: str
-    lon_deg: float
-    lat_deg: float
-    tags: Mapping[str, str]
+    stations = read_osm_features(
+        path, keys=_LIFECYCLE, accept=lambda tags: _status(tags) is not None
+    )
+    return _parse(enumerate(stations, start=1), file=path.name)
 
 
 _LIFECYCLE = {
@@ -153,16 +139,16 @@ PLAIN_WATTS_FROM = 1_000.0
 """An OSM output without a unit is in kW; a number from here on is meant in W."""
 
 
-def _parse(elements: Iterable[_Element], *, file: str) -> StationFeed:
+def _parse(features: Iterable[tuple[int, OsmFeature]], *, file: str) -> StationFeed:
     records, n_other = [], 0
-    for element in elements:
-        status = _status(element.tags)
+    for row, feature in features:
+        status = _status(feature.tags)
         if status is None:
             continue
-        if _is_for_other_vehicles(element.tags):
+        if _is_for_other_vehicles(feature.tags):
             n_other += 1
             continue
-        records.append(_record(element, status))
+        records.append(_record(row, feature, status))
     if not records and not n_other:
         raise refusal(
             file, "holds no amenity=charging_station", "give a file with charging stations"
@@ -204,8 +190,8 @@ def _sockets(tags: Mapping[str, str]) -> dict[str, str]:
     }
 
 
-def _record(element: _Element, status: StationStatus) -> StationRecord:
-    tags = element.tags
+def _record(row: int, feature: OsmFeature, status: StationStatus) -> StationRecord:
+    tags = feature.tags
     points = [
         ChargePoint(
             _output_kw(tags.get(f"socket:{kind}:output", "")),
@@ -215,10 +201,10 @@ def _record(element: _Element, status: StationStatus) -> StationRecord:
         for _ in range(_count(count) or 1)
     ]
     return StationRecord(
-        row=element.row,
-        station_id=element.osm_id,
-        lon_deg=element.lon_deg,
-        lat_deg=element.lat_deg,
+        row=row,
+        station_id=feature.osm_id,
+        lon_deg=feature.lon_deg,
+        lat_deg=feature.lat_deg,
         charge_points=fit_charge_points(points, _count(tags.get("capacity", ""))),
         name=tags.get("name", ""),
         name_en=tags.get("name:en", ""),
@@ -264,76 +250,3 @@ def _feature_id(tags: Mapping[str, str], row: int) -> str:
             text = tags[key].removesuffix(".0")
             return text if not kind or "/" in text else f"{kind}/{text}"
     return f"row-{row}"
-
-
-def _elements(path: Path) -> Iterator[_Element]:
-    """Yield the file's charging stations, each at the mean of its corners.
-
-    Three light passes (tagged elements, ways of areas, their nodes) instead of an index of all
-    nodes: a country's file needs no memory.
-    """
-    tagged = list(_tagged(path))
-    ways = _way_nodes(path, {ref for item in tagged for ref in item.way_refs})
-    corners = [
-        dict.fromkeys([*item.node_refs, *(n for way in item.way_refs for n in ways.get(way, ()))])
-        for item in tagged
-    ]
-    places = _node_places(path, {ref for refs in corners for ref in refs})
-    for row, (item, refs) in enumerate(zip(tagged, corners, strict=True), start=1):
-        known = item.place or [places[ref] for ref in refs if ref in places]
-        if known:  # an extract may cut an area off from all its nodes
-            yield _Element(
-                row=row,
-                osm_id=item.osm_id,
-                lon_deg=sum(lon for lon, _ in known) / len(known),
-                lat_deg=sum(lat for _, lat in known) / len(known),
-                tags=item.tags,
-            )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Tagged:
-    osm_id: str
-    tags: dict[str, str]
-    place: tuple[tuple[float, float], ...] = ()
-    node_refs: tuple[int, ...] = ()
-    way_refs: tuple[int, ...] = ()
-
-
-def _tagged(path: Path) -> Iterator[_Tagged]:
-    for item in osmium.FileProcessor(str(path)).with_filter(KeyFilter(*_LIFECYCLE)):
-        tags = dict(item.tags)
-        if _status(tags) is None:
-            continue
-        if isinstance(item, osmium.osm.Node):
-            place = ((item.lon, item.lat),)
-            yield _Tagged(osm_id=f"node/{item.id}", tags=tags, place=place)
-        elif isinstance(item, osmium.osm.Way):
-            refs = tuple(node.ref for node in item.nodes)
-            yield _Tagged(osm_id=f"way/{item.id}", tags=tags, node_refs=refs)
-        elif isinstance(item, osmium.osm.Relation):
-            members = [(member.type, member.ref) for member in item.members]
-            yield _Tagged(
-                osm_id=f"relation/{item.id}",
-                tags=tags,
-                node_refs=tuple(ref for kind, ref in members if kind == "n"),
-                way_refs=tuple(ref for kind, ref in members if kind == "w"),
-            )
-
-
-def _way_nodes(path: Path, ids: set[int]) -> dict[int, tuple[int, ...]]:
-    if not ids:
-        return {}
-    ways = osmium.FileProcessor(str(path), osmium.osm.WAY).with_filter(IdFilter(ids))
-    return {
-        way.id: tuple(node.ref for node in way.nodes)
-        for way in ways
-        if isinstance(way, osmium.osm.Way)
-    }
-
-
-def _node_places(path: Path, ids: set[int]) -> dict[int, tuple[float, float]]:
-    if not ids:
-        return {}
-    nodes = osmium.FileProcessor(str(path), osmium.osm.NODE).with_filter(IdFilter(ids))
-    return {node.id: (node.lon, node.lat) for node in nodes if isinstance(node, osmium.osm.Node)}
