@@ -17,6 +17,7 @@ from shapely.geometry import LineString, Point, box
 
 from siting.demand import Demand, build_demand, compute_whole_shares
 from siting.errors import InputError
+from siting.inputs.contracts import ENERGY_FIGURES
 from siting.inputs.districts import DistrictTable
 from siting.inputs.roads import RoadTable
 from siting.inputs.vehicles import VehicleTable
@@ -64,8 +65,9 @@ def vehicles_of(
 ) -> VehicleTable:
     n = len(shapes)
     overrides = {
-        name: columns.get(name, [math.nan] * n)
-        for name in ("km_per_day", "kwh_per_km", "public_share")
+        f"{name}{brand}": columns.get(f"{name}{brand}", [math.nan] * n)
+        for name in ENERGY_FIGURES
+        for brand in ("", "_a", "_b")
     }
     frame = gpd.GeoDataFrame(
         {
@@ -87,7 +89,8 @@ def vehicles_of(
 
 
 def build(vehicles: VehicleTable, roads: RoadTable | None, **options: Any) -> Demand:  # noqa: ANN401 - options of build_demand
-    return build_demand(vehicles, brands=["a", "b"], energy=ENERGY, roads=roads, **options)
+    energy = options.pop("energy", {"a": ENERGY, "b": ENERGY})
+    return build_demand(vehicles, energy=energy, roads=roads, **options)
 
 
 def test_points_stay_where_they_are_and_want_their_energy() -> None:
@@ -108,6 +111,23 @@ def test_points_stay_where_they_are_and_want_their_energy() -> None:
     assert demand.weight.tolist() == [40, 112]
     assert demand.zones is None
     assert not demand.kwh_per_day.flags.writeable
+
+
+def test_a_brands_figures_give_way_to_the_zones_and_those_to_its_own_for_the_brand() -> None:
+    points = [Point(114, 30), Point(115, 30), Point(116, 30)]
+    vehicles = vehicles_of(
+        *points,
+        a=[1, 1, 1],
+        b=[1, 1, 1],
+        format=VehicleFormat.POINTS,
+        public_share=[math.nan, 0.25, 0.25],
+        public_share_b=[math.nan, math.nan, 0.0],
+        km_per_day_a=[math.nan, math.nan, 10],
+    )
+    brand_b = ENERGY.model_copy(update={"km_per_day": 100.0, "public_share": 1.0})
+    demand = build(vehicles, None, energy={"a": ENERGY, "b": brand_b})
+    # kilometres × 0.2 kWh × public share
+    assert demand.kwh_per_day.tolist() == [[4, 20], [2, 5], [0.5, 0]]
 
 
 def test_a_zone_stands_on_its_road() -> None:

@@ -11,7 +11,14 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from siting.errors import ExitCode, StudyError
-from siting.study import Study, parse_study, read_study, study_schema, total_budget_cny
+from siting.study import (
+    Study,
+    energy_by_brand,
+    parse_study,
+    read_study,
+    study_schema,
+    total_budget_cny,
+)
 
 FOLDER = Path("/somewhere")
 SMALLEST = """\
@@ -130,6 +137,19 @@ def test_the_schema_explains_every_key() -> None:
             target = schema["$defs"].get(field.get("$ref", "").rpartition("/")[2], {})
             explained = field.get("description") or target.get("description")
             assert explained, f"{name}.{key} is not explained"
+
+
+def test_a_brands_own_figures_go_before_the_studys() -> None:
+    text = SMALLEST.replace(
+        "name: Aito}", "name: Aito, public_share: 0.0}\n  - {id: other, name: Other}"
+    )
+    figures = energy_by_brand(parse_study(text + "energy: {km_per_day: 50}\n", folder=FOLDER))
+    assert figures["aito"].model_dump() == {
+        "km_per_day": 50,
+        "kwh_per_km": 0.18,
+        "public_share": 0.0,
+    }
+    assert figures["other"].public_share == 0.35
 
 
 def test_the_joint_budget_is_at_most_what_the_brands_bring() -> None:

@@ -37,7 +37,7 @@ from siting.network.road_network import build_road_network
 from siting.network.snapping import Snapped, SnapProblem, snap_to_roads
 from siting.network.travel_time import compute_travel_times
 from siting.service import build_promise, compute_capacities_kwh_per_day, compute_session_power_kw
-from siting.study import WorthShape, total_budget_cny
+from siting.study import WorthShape, energy_by_brand, total_budget_cny
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -321,8 +321,7 @@ def survey_city(
     on_stage(Stage.BUILD_DEMAND)
     demand = build_demand(
         inputs.vehicles,
-        brands=[brand.id for brand in study.brands],
-        energy=study.energy,
+        energy=energy_by_brand(study),
         roads=inputs.roads,
         districts=inputs.districts,
     )
@@ -352,9 +351,9 @@ def survey_key(inputs: StudyInputs) -> str:
     parts = {
         "files": inputs.input_sha256,
         "inputs": study.inputs.model_dump(mode="json"),
-        "energy": study.energy.model_dump(mode="json"),
+        "energy": {name: figures.model_dump() for name, figures in energy_by_brand(study).items()},
         "access": study.access.model_dump(mode="json"),
-        "brands": [brand.id for brand in study.brands],
+        "brands": [(brand.id, brand.name, brand.name_zh) for brand in study.brands],
         "required": study.requirements.required,
     }
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()

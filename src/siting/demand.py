@@ -2,7 +2,8 @@
 
 A zone's vehicles are spread along the roads inside it, because people live along roads and never
 on water; a point's vehicles stay at their point. The energy is
-``vehicles × km a day × kWh a km × public share``, with a zone's own figures where it has them.
+``vehicles × km a day × kWh a km × public share``, by brand, with a zone's own figures where it has
+them.
 """
 
 from __future__ import annotations
@@ -19,13 +20,14 @@ from numpy.typing import NDArray
 
 from siting.domain import WGS84_EPSG, FloatArray, LongArray, frozen_array
 from siting.errors import Fault, InputError
+from siting.inputs.contracts import ENERGY_FIGURES
 from siting.inputs.districts import NO_DISTRICT, find_districts
 from siting.inputs.geometry import build_local_plane
 from siting.inputs.road_samples import NO_SAMPLES, RoadSamples, sample_roads, select_segments
 from siting.study import VehicleFormat
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     import pandas as pd
 
@@ -98,8 +100,7 @@ class Demand:
 def build_demand(
     vehicles: VehicleTable,
     *,
-    brands: Sequence[str],
-    energy: Energy,
+    energy: Mapping[str, Energy],
     roads: RoadTable | None,
     districts: DistrictTable | None = None,
 ) -> Demand:
@@ -109,10 +110,9 @@ def build_demand(
     ----------
     vehicles
         Vehicles by brand at points or in polygons.
-    brands
-        Ids of the brands, in the order wanted.
     energy
-        Kilometres a day, energy a kilometre and public share of zones without their own.
+        Brand id to its kilometres a day, energy a kilometre and public share, for zones without
+        their own; in the order wanted.
     roads
         Roads to spread the polygons' demand along; without, it stands at a point inside each.
     districts
@@ -128,7 +128,7 @@ def build_demand(
     InputError
         If two demand points would get the same id.
     """
-    table = vehicles.frame
+    table, brands = vehicles.frame, tuple(energy)
     columns = [f"vehicles_{brand}" for brand in brands]
     count = table[columns].to_numpy(dtype=np.float64)
     alive = np.flatnonzero(count.sum(axis=1) > 0)
@@ -150,7 +150,7 @@ def build_demand(
     zone, placed = alive[spots.zone[wanted]], placed[wanted]
     lon, lat = spots.lon_deg[wanted], spots.lat_deg[wanted]
 
-    kwh = placed * _kwh_per_vehicle(vehicles, energy)[zone, None]
+    kwh = placed * _kwh_per_vehicle(table, energy)[zone]
     district = find_districts(lon, lat, districts)
     district_ids = np.array([*(districts.ids if districts else ()), ""], dtype=object)
     frame = gpd.GeoDataFrame(
@@ -170,7 +170,7 @@ def build_demand(
         raise AssertionError(f"vehicles were lost while spreading: {before} became {after}")
     return Demand(
         frame=frame,
-        brands=tuple(brands),
+        brands=brands,
         kwh_per_day=kwh,
         zones=None if is_points else table,
         vehicles_read=before,
@@ -185,13 +185,18 @@ def build_demand(
     )
 
 
-def _kwh_per_vehicle(vehicles: VehicleTable, energy: Energy) -> FloatArray:
-    """Return (n_zone,) energy that one vehicle wants from public charging (kWh/day)."""
-    table = vehicles.frame
-    km = table["km_per_day"].fillna(energy.km_per_day)
-    kwh_per_km = table["kwh_per_km"].fillna(energy.kwh_per_km)
-    share = table["public_share"].fillna(energy.public_share)
-    return np.asarray(km * kwh_per_km * share, dtype=np.float64)
+def _kwh_per_vehicle(table: pd.DataFrame, energy: Mapping[str, Energy]) -> FloatArray:
+    """Return (n_zone, n_brand) energy that one vehicle wants from public charging (kWh/day).
+
+    The zone's own figure for the brand goes before the zone's for all brands, and that before
+    the brand's.
+    """
+    result = np.ones((len(table), len(energy)))
+    for b, (brand, figures) in enumerate(energy.items()):
+        for name in ENERGY_FIGURES:
+            zones = table[f"{name}_{brand}"].fillna(table[name])
+            result[:, b] *= zones.fillna(getattr(figures, name))
+    return result
 
 
 def _totals(count: FloatArray, brands: Sequence[str]) -> dict[str, float]:

@@ -64,6 +64,12 @@ class Brand(_Model):
     """Cash that this brand can bring; used when the joint investment is split."""
     floor: Share = 0.0
     """Least share of this brand's demand that the plan must serve (0 to 1)."""
+    km_per_day: Positive | None = None
+    """This brand's own distance a day, instead of `energy.km_per_day` (km)."""
+    kwh_per_km: Positive | None = None
+    """This brand's own need of energy, instead of `energy.kwh_per_km` (kWh/km)."""
+    public_share: Share | None = None
+    """This brand's own share charged in public, instead of `energy.public_share` (0 to 1)."""
 
 
 class VehicleFormat(StrEnum):
@@ -232,7 +238,7 @@ class Energy(_Model):
     kwh_per_km: Positive = 0.18
     """Energy that a car needs (kWh/km), charging losses included."""
     public_share: Share = 0.35
-    """Share of the energy that is charged in public, not at home or at work."""
+    """Share of the energy charged in public: 1 less the share charged at home and at work."""
 
 
 class WorthShape(StrEnum):
@@ -678,6 +684,20 @@ def _with_absolute_paths(part: M, folder: Path) -> M:
         elif isinstance(value, list) and value and isinstance(value[0], _Model):
             changes[name] = [_with_absolute_paths(item, folder) for item in value]
     return part.model_copy(update=changes)
+
+
+def energy_by_brand(study: Study) -> dict[str, Energy]:
+    """Return each brand's energy figures: its own, and the study's where it has none."""
+    return {
+        brand.id: study.energy.model_copy(
+            update={
+                name: own
+                for name in Energy.model_fields
+                if (own := getattr(brand, name)) is not None
+            }
+        )
+        for brand in study.brands
+    }
 
 
 def total_budget_cny(study: Study) -> float:

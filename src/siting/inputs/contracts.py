@@ -85,21 +85,32 @@ def build_optional_number(*checks: pa.Check, default: float | None) -> pa.Column
     return pa.Column(float, list(checks), required=False, nullable=default is None, default=default)
 
 
+ENERGY_FIGURES = {
+    "km_per_day": (NOT_NEGATIVE,),
+    "kwh_per_km": (POSITIVE,),
+    "public_share": (NOT_NEGATIVE, AT_MOST_ONE),
+}
+"""What makes energy of vehicles, and the checks of a zone's own figures."""
+
+
 def build_vehicles_schema(brands: Sequence[str]) -> pa.DataFrameSchema:
     """Build the contract of a vehicle table.
 
     Parameters
     ----------
     brands
-        Ids of the brands, each with its column ``vehicles_<brand>``.
+        Ids of the brands, each with its column ``vehicles_<brand>``; a zone's energy figures may
+        come for all brands (``km_per_day``) and for single ones (``km_per_day_<brand>``).
     """
     return pa.DataFrameSchema(
         {
             "zone_id": build_id_column(),
             **{f"vehicles_{brand}": pa.Column(float, NOT_NEGATIVE) for brand in brands},
-            "km_per_day": build_optional_number(NOT_NEGATIVE, default=None),
-            "kwh_per_km": build_optional_number(POSITIVE, default=None),
-            "public_share": build_optional_number(NOT_NEGATIVE, AT_MOST_ONE, default=None),
+            **{
+                f"{name}{of_brand}": build_optional_number(*checks, default=None)
+                for of_brand in ("", *(f"_{brand}" for brand in brands))
+                for name, checks in ENERGY_FIGURES.items()
+            },
         }
     )
 

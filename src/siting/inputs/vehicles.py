@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     from siting.study import Vehicles
 
 ID_NAMES = ("zone_id", "demand_id", "h3_cell", "adcode", "id")
-OVERRIDES = ("km_per_day", "kwh_per_km", "public_share")
 HEX = 16
 
 
@@ -46,7 +45,8 @@ class VehicleTable:
     frame
         Columns zone_id (str, unique), geometry (EPSG:4326, WGS-84; points, or polygons in
         degrees), vehicles_<brand> (float, zero or more) for every brand, and the zone's own
-        km_per_day, kwh_per_km and public_share (float, NaN where the study's hold).
+        km_per_day, kwh_per_km and public_share, for all brands and with _<brand> for each (float,
+        NaN where the brand's or the study's hold).
     brands
         Ids of the brands, in the order of the columns.
     format
