@@ -195,6 +195,32 @@ def test_a_foreign_output_folder_is_refused_before_solving(
         run(study_path, folder)
 
 
+def test_a_required_site_that_was_left_out_says_why(study_path: Path) -> None:
+    change(study_path, "candidates.csv", "candidates.csv, kinds: [parking]")
+    table = study_path.parent / "candidates.csv"
+    pd.read_csv(table).assign(kind=["fuel", "parking"]).to_csv(table, index=False)
+    change(study_path, "1.5e+6}", "1.5e+6, required: [WEST, NOWHERE]}")
+    with pytest.raises(StudyError) as caught:
+        build_case(read_inputs(read_study(study_path)))
+    assert {fault.value: fault.what for fault in caught.value.faults} == {
+        "NOWHERE": "no candidate site has this name",
+        "WEST": "this candidate was left out: not of a kind asked for: fuel",
+    }
+    change(study_path, "required: [WEST, NOWHERE]", "forbidden: [WEST]")  # it is out already
+    assert build_case(read_inputs(read_study(study_path))).instance.site_ids == ("EAST",)
+
+
+@pytest.mark.parametrize("table", ["vehicles", "stations", "candidates"])
+def test_a_made_row_of_any_table_marks_the_case(study_path: Path, table: str) -> None:
+    change(study_path, "illustrative_note: {en: All of this is made up., zh: 全为虚构。}\n", "")
+    change(study_path, "vehicles.csv, illustrative: true", "vehicles.csv")
+    assert not build_case(read_inputs(read_study(study_path))).illustrative
+    path = study_path.parent / f"{table}.csv"
+    rows = pd.read_csv(path)
+    rows.assign(illustrative=[True] + [False] * (len(rows) - 1)).to_csv(path, index=False)
+    assert build_case(read_inputs(read_study(study_path))).illustrative
+
+
 def test_a_brand_that_the_study_lacks_is_a_fault_of_the_stations(study_path: Path) -> None:
     change(study_path.parent / "stations.csv", ",bee,", ",nio,")
     with pytest.raises(InputError, match="names a brand that the study does not have"):

@@ -111,6 +111,8 @@ class SitingCase:
         Everything worth a warning on the way.
     input_sha256
         Hash of every input file by its name relative to the study.
+    tables_illustrative
+        Whether vehicles, stations or candidates are made, by the study or by a row of their own.
     """
 
     study: Study
@@ -126,16 +128,12 @@ class SitingCase:
     instance_today: SitingInstance
     notices: tuple[Fault, ...]
     input_sha256: dict[str, str]
+    tables_illustrative: bool = False
 
     @property
     def illustrative(self) -> bool:
         """Whether anything shown comes from made data."""
-        inputs = self.study.inputs
-        return (
-            self.study.illustrative_note is not None
-            or inputs.vehicles.illustrative
-            or any(stations.illustrative for stations in inputs.stations)
-        )
+        return self.study.illustrative_note is not None or self.tables_illustrative
 
     def summary_lines(self) -> list[str]:
         """Return what a planner reads before believing anything, one fact a line."""
@@ -268,6 +266,7 @@ def build_case(
         study,
         demand=survey.demand,
         candidates=candidates.frame,
+        excluded=candidates.excluded,
         stations=stations,
         times=survey.access.times,
         districts=inputs.districts,
@@ -291,6 +290,9 @@ def build_case(
             *survey.notices,
         ),
         input_sha256=inputs.input_sha256,
+        tables_illustrative=inputs.vehicles.illustrative
+        or bool(stations["illustrative"].any())
+        or bool(candidates.frame["illustrative"].any()),
     )
 
 
@@ -364,6 +366,7 @@ def build_instance(
     *,
     demand: Demand,
     candidates: gpd.GeoDataFrame,
+    excluded: pd.DataFrame,
     stations: gpd.GeoDataFrame,
     times: TravelTimes,
     districts: DistrictTable | None,
@@ -376,6 +379,8 @@ def build_instance(
         Tiers, costs, promise, requirements.
     demand, candidates, stations, districts
         The tables, WGS-84.
+    excluded
+        ``site_id`` and ``reason`` of the candidates left out, to say why one asked for is none.
     times
         Travel times from demand to sites and stations (sites first).
 
@@ -430,7 +435,7 @@ def build_instance(
         cover_supply=times.site[kept],
         cover_time_s=times.time_s[kept],
         cover_worth=cover_worth[kept],
-        requirements=_build_requirements(study, candidates, district_ids),
+        requirements=_build_requirements(study, candidates, excluded, district_ids),
     )
 
 
@@ -593,15 +598,19 @@ def _usable(study: Study, n_site: int, stations: gpd.GeoDataFrame, accounts: Acc
 def _build_requirements(
     study: Study,
     candidates: gpd.GeoDataFrame,
+    excluded: pd.DataFrame,
     districts: tuple[str, ...],
 ) -> Requirements:
     """Turn the study's requirements into arrays; names that do not exist are faults."""
     asked = study.requirements
     site_ids = set(candidates["site_id"])
+    why_out = dict(zip(excluded["site_id"], excluded["reason"], strict=True))
+    every_id = site_ids | why_out.keys()
     groups = sorted(set(candidates["grid_group"]) - {""})
     faults = [
-        *_unknown(asked.required, site_ids, "requirements.required", "candidate site"),
-        *_unknown(asked.forbidden, site_ids, "requirements.forbidden", "candidate site"),
+        *_unknown(asked.required, every_id, "requirements.required", "candidate site"),
+        *(_left_out(name, why_out[name]) for name in asked.required if name in why_out),
+        *_unknown(asked.forbidden, every_id, "requirements.forbidden", "candidate site"),
         *_unknown(asked.grid_group_limit_kw, groups, "requirements.grid_group_limit_kw", "group"),
         *_unknown(
             asked.district_min_sites, districts, "requirements.district_min_sites", "district"
@@ -648,6 +657,16 @@ def _unknown(named: Iterable[str], known: Collection[str], column: str, what: st
         for name in named
         if name not in known
     ]
+
+
+def _left_out(site_id: str, reason: str) -> Fault:
+    return Fault(
+        file="study",
+        column="requirements.required",
+        value=site_id,
+        what=f"this candidate was left out: {reason}",
+        remedy="change that rule under inputs.candidates, or do not require the site",
+    )
 
 
 def _spacing_pairs(candidates: gpd.GeoDataFrame, min_spacing_m: float) -> IntArray:
