@@ -11,15 +11,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from siting.domain import Direction
+from siting.network.nearest import NO_STATION, compute_nearest
 from siting.network.road_network import build_road_network
-from siting.network.travel_time import (
-    NO_STATION,
-    Reach,
-    TravelTimes,
-    compute_nearest,
-    compute_travel_times,
-    explain_unreached,
-)
+from siting.network.travel_time import TravelTimes, compute_travel_times
+from siting.network.unreachable import Reach, explain_unreachable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -83,7 +78,7 @@ def test_disconnected_island(make_network: MakeNetwork, on: On) -> None:
     demand, sites = on((0, 0.5), (1, 0.5)), on((0, 0.0))
     times = compute_travel_times(network, demand, sites, cutoff_s=1e4, direction=TO_SITE)
     assert times.start.tolist() == [0, 1, 1]
-    assert explain_unreached(network, demand, sites, times).tolist() == [
+    assert explain_unreachable(network, demand, sites, times).tolist() == [
         Reach.REACHED,
         Reach.OTHER_COMPONENT,
     ]
@@ -251,7 +246,7 @@ def test_why_demand_is_not_reached(make_network: MakeNetwork, on: On) -> None:
     }
     for direction, codes in expected.items():
         times = compute_travel_times(network, demand, site, cutoff_s=5.0, direction=direction)
-        assert explain_unreached(network, demand, site, times).tolist() == codes
+        assert explain_unreachable(network, demand, site, times).tolist() == codes
 
 
 def test_nearest_by_hand(make_network: MakeNetwork, on: On) -> None:
