@@ -185,7 +185,7 @@ def test_the_brand_filter_changes_numbers_and_legend(toy_page: Page) -> None:
 
 
 def test_search_finds_names_and_ids(toy_page: Page) -> None:
-    toy_page.click("#tab-sites")
+    toy_page.click("#tab-list")
     assert toy_page.locator("#hits li").count() == 2
     for query, found in (("south", "South Gate"), ("e1", "Closed station"), ("关闭", "Closed")):
         toy_page.fill("#search", query)
@@ -231,7 +231,7 @@ def test_it_can_be_used_by_keyboard_alone(toy_page: Page) -> None:
     assert toy_page.evaluate("document.activeElement.id") == "close"
     toy_page.keyboard.press("Escape")
     assert toy_page.evaluate("document.activeElement.dataset.spot") == "site:1"
-    toy_page.focus("#tab-sites")
+    toy_page.focus("#tab-list")
     toy_page.keyboard.press("ArrowRight")
     assert toy_page.get_attribute("#tab-about", "aria-selected") == "true"
     toy_page.focus('input[name="moment"][value="joint"]')
@@ -248,7 +248,7 @@ def test_axe_finds_no_barrier(
         if phone:
             page.click("#grip")
             page.wait_for_timeout(400)
-        for tab in ("summary", "sites", "about"):
+        for tab in ("summary", "list", "about"):
             page.click(f"#tab-{tab}")
             check_with_axe(page)
         page.evaluate("document.body.classList.remove('sheet-open')")
@@ -273,7 +273,7 @@ def test_no_name_is_ever_run(
         site_names=HOSTILE, station_name=HOSTILE[1], network=HOSTILE[0], district_name=HOSTILE[2]
     )
     with open_page(render_map(plan)) as page:
-        page.click("#tab-sites")
+        page.click("#tab-list")
         for language in ("en", "zh"):
             for kind, query in (("site", "s0"), ("station", "e0"), ("district", "D")):
                 page.fill("#search", query)
@@ -324,7 +324,7 @@ def test_a_phone_shows_map_sheet_and_detail(open_page: OpenPage, toy_plan: Sitin
         assert page.is_visible("#headline")
         assert page.evaluate("document.documentElement.scrollWidth") == PHONE_WIDTH
         page.click("#grip")
-        page.click("#tab-sites")
+        page.click("#tab-list")
         page.click("#hits button >> nth=0")
         assert page.is_visible("#detail")
         page.wait_for_timeout(500)

@@ -90,7 +90,7 @@ def build_manifest(plan: SitingPlan, *, files: Mapping[str, bytes]) -> dict[str,
 def study_without_folder(plan: SitingPlan) -> dict[str, Any]:
     """Return the study as read, with file names instead of this machine's paths."""
     dumped = plan.case.study.model_dump(mode="json")
-    dumped["inputs"] = _names_only(dumped["inputs"])
+    dumped["inputs"] = names_only(dumped["inputs"])
     return dict(dumped)
 
 
@@ -103,12 +103,13 @@ def _dump(text: Any) -> Any:  # noqa: ANN401 - a text or none
     return None if text is None else text.model_dump()
 
 
-def _names_only(part: Any) -> Any:  # noqa: ANN401 - any JSON
+def names_only(part: Any) -> Any:  # noqa: ANN401 - any JSON
+    """Return a dumped part of a study with file names instead of this machine's paths."""
     if isinstance(part, dict):
         return {
             key: value.replace("\\", "/").rsplit("/", 1)[-1]
             if (key == "path" or key.endswith("_path")) and isinstance(value, str)
-            else _names_only(value)
+            else names_only(value)
             for key, value in part.items()
         }
-    return [_names_only(item) for item in part] if isinstance(part, list) else part
+    return [names_only(item) for item in part] if isinstance(part, list) else part

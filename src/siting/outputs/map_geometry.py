@@ -12,6 +12,7 @@ import shapely
 
 from siting.domain import Datum
 from siting.inputs.datum import from_wgs84
+from siting.inputs.roads.streets import first_of_each_street, number_streets
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     import geopandas as gpd
     from numpy.typing import NDArray
 
-    from siting.domain import BoolArray, FloatArray
+    from siting.domain import FloatArray
     from siting.inputs.roads import RoadTable
 
 EARTH_RADIUS_M = 6378137.0
@@ -168,7 +169,7 @@ def _road_lines(roads: RoadTable, project: MapProjection) -> list[NDArray[Any]]:
     metres = project.points_m(roads.shape_lon_deg, roads.shape_lat_deg).astype(float)
     which = np.repeat(np.arange(roads.n_segment), np.diff(roads.shape_start))
     lines = np.asarray(shapely.linestrings(metres, indices=which), dtype=object)
-    once = _each_street_once(roads)
+    once = first_of_each_street(number_streets(roads))
     rank = np.array([_rank_of(name) for name in roads.highway_classes] or [0])[roads.highway]
     return [_joined(lines[once & (rank == k)]) for k in range(len(ROAD_RANKS))]
 
@@ -178,17 +179,6 @@ def _joined(lines: NDArray[Any]) -> NDArray[Any]:
     if not len(lines):
         return lines
     return np.asarray(shapely.get_parts(shapely.line_merge(shapely.multilinestrings(list(lines)))))
-
-
-def _each_street_once(roads: RoadTable) -> BoolArray:
-    """Return (n_segment,) False for a street's second direction where a file holds both."""
-    low = np.minimum(roads.segment_from, roads.segment_to).astype(np.int64)
-    high = np.maximum(roads.segment_from, roads.segment_to).astype(np.int64)
-    key = np.column_stack([low, high, np.rint(roads.length_m).astype(np.int64)])
-    _, first = np.unique(key, axis=0, return_index=True)
-    once = np.zeros(roads.n_segment, dtype=bool)
-    once[first] = True
-    return once
 
 
 def _rank_of(highway: str) -> int:

@@ -2,20 +2,18 @@
 (function (siting) {
   "use strict";
 
-  const { panels } = siting;
-  const $ = (id) => document.getElementById(id);
-  const read = (id) => JSON.parse($(id).textContent);
+  const { panels, shell } = siting;
+  const { el, fill } = siting.elements;
+  const { $, PHONE } = shell;
   const MOMENTS = ["today", "unified", "joint"];
   const THEMES = ["wanted", "coverage", "gain", "none"];
-  const PHONE = window.matchMedia("(max-width: 760px)");
   const MIN_TARGET_PX = 10;
-  const SHEET_PX = 118;
 
   function start(map) {
-    const texts = read("siting-texts");
-    const model = siting.createModel(read("siting-data"));
+    const texts = shell.readJson("siting-texts");
+    const model = siting.createModel(shell.readJson("siting-data"));
     const state = {
-      lang: (navigator.language || "").toLowerCase().startsWith("zh") ? "zh" : "en",
+      lang: shell.readersLanguage(),
       brand: siting.ALL,
       moment: "joint",
       theme: "coverage",
@@ -40,11 +38,8 @@
 
     // ------------------------------------------------------------ the map
 
-    for (const [name, z] of [["areas", 250], ["roads", 300], ["points", 450]]) {
-      map.createPane(name).style.zIndex = z;
-      map.getPane(name).style.pointerEvents = "none";
-    }
-    const areaLayer = siting.createAreaLayer(model, (a) => theme.fillOf(a));
+    shell.addPanes(map);
+    const areaLayer = siting.createAreaLayer(model.areas, model.origin, (a) => theme.fillOf(a));
     const roadLayer = siting.createRoadLayer(model, state);
     const pointLayer = siting.createPointLayer(model, state, () => words);
 
@@ -70,17 +65,8 @@
       pointLayer.repaint();
     }
 
-    function wholeBounds() {
-      const [west, south, east, north] = model.extent;
-      return L.latLngBounds(
-        siting.toLatLng(model.origin, west, south),
-        siting.toLatLng(model.origin, east, north)
-      );
-    }
-
     function fitAll(animate) {
-      const top = state.printing ? 12 : PHONE.matches ? 90 : 64;
-      map.fitBounds(wholeBounds(), { animate, paddingTopLeft: [16, top], paddingBottomRight: [16, 30], maxZoom: 15 });
+      shell.fitAll(map, model, { animate, top: state.printing ? 12 : undefined });
     }
 
     function setTheme() {
@@ -95,17 +81,17 @@
       setTheme();
       areaLayer.repaint();
       pointLayer.repaint();
-      panels.fill($("scale"), panels.scale(theme, words));
+      fill($("scale"), panels.scale(theme, words));
     }
 
     function showSummary() {
       $("headline").textContent = panels.headline(model, state, words);
-      panels.fill($("panel-summary"), panels.summary(model, state, words));
+      fill($("panel-summary"), panels.summary(model, state, words));
     }
 
     function showHits() {
       const { items, found, none } = panels.hitList(model, state, words, select);
-      panels.fill($("hits"), none ? [panels.el("li", { class: "note", text: found })] : items);
+      fill($("hits"), none ? [el("li", { class: "note", text: found })] : items);
       $("found").textContent = found;
     }
 
@@ -114,103 +100,56 @@
       box.hidden = state.selection === null;
       document.body.classList.toggle("has-detail", !box.hidden);
       if (box.hidden) box.replaceChildren();
-      else panels.fill(box, panels.detail(model, state, words, () => unselect(true)));
+      else fill(box, panels.detail(model, state, words, () => unselect(true)));
     }
 
     function showLegend() {
-      const focused = document.activeElement && document.activeElement.name;
-      const rows = panels.layerRows(model, state, words, setLayer);
-      const legend = $("layers").querySelector("legend");
-      panels.fill($("layers"), [legend, ...rows]);
-      if (focused && focused.startsWith("layer-")) document.getElementsByName(focused)[0].focus();
-    }
-
-    function showTabs() {
-      for (const name of ["summary", "sites", "about"]) {
-        const on = name === state.tab;
-        $("tab-" + name).setAttribute("aria-selected", String(on));
-        $("tab-" + name).tabIndex = on ? 0 : -1;
-        $("panel-" + name).hidden = !on;
-      }
+      shell.showLayerRows(panels.layerRows(model, state, words, setLayer));
     }
 
     function showLanguage() {
       words = siting.createWords(texts, state.lang);
       const { t } = words;
       const { study } = model.data;
-      document.documentElement.lang = state.lang === "zh" ? "zh-CN" : "en";
-      document.title = words.name(study.title);
-      for (const node of document.querySelectorAll("[data-t]")) node.textContent = t(node.dataset.t);
-      $("title").textContent = words.name(study.title);
-      $("badge").hidden = !study.illustrative;
-      const credits = [study.illustrative && t("badge"), model.data.tiles && model.data.tiles.attribution];
-      $("credit-more").textContent = credits.filter(Boolean).map((text) => text + " · ").join("");
-      $("tab-sites").textContent = t("tab.sites", { n: model.sites.n });
-      $("search").placeholder = t("search.hint");
-      $("language").textContent = t("language.other");
-      $("language").title = t("language.switch");
-      $("language").lang = state.lang === "zh" ? "en" : "zh-CN";
-      $("map_siting").setAttribute("role", "application");
-      $("map_siting").setAttribute("aria-label", t("map.label"));
-      for (const [id, key] of [["zoom-in", "zoom.in"], ["zoom-out", "zoom.out"], ["zoom-all", "zoom.all"]]) {
-        $(id).setAttribute("aria-label", t(key));
-        $(id).title = t(key);
-      }
+      shell.showWords(words, study);
+      shell.showCredit(study.illustrative && t("badge"), model.data.tiles && model.data.tiles.attribution);
+      $("tab-list").textContent = t("tab.sites", { n: model.sites.n });
       choices("moments", MOMENTS.map((id) => [id, t("moment." + id)]), "moment");
       choices("themes", THEMES.map((id) => [id, t("theme." + id)]), "theme");
       const brands = study.brands.map((brand, b) => [b, words.name(brand.name)]);
       choices("brands", [[siting.ALL, t("brand.all")], ...brands], "brand");
       showNetworks();
-      showGrip();
       showSummary();
       showHits();
-      panels.fill($("panel-about"), panels.about(model, words));
-      panels.fill($("sheet"), panels.sheet(model, words));
+      fill($("panel-about"), panels.about(model, words));
+      fill($("sheet"), panels.sheet(model, words));
       showDetail();
       showLegend();
       showMap();
     }
 
-    // A row of native radio buttons: arrow keys work by themselves.
     function choices(id, options, key) {
-      const legend = $(id).querySelector("legend");
-      const buttons = options.map(([value, label]) =>
-        panels.el("label", { class: "choice" }, [
-          panels.el("input", {
-            type: "radio",
-            name: key,
-            value,
-            checked: state[key] === value,
-            on: {
-              change: () => {
-                state[key] = value;
-                if (key === "brand") showSummary();
-                showDetail();
-                showLegend();
-                showMap();
-              },
-            },
-          }),
-          panels.el("span", { text: label }),
-        ])
-      );
-      panels.fill($(id), [legend, ...buttons]);
+      shell.showChoices(id, options, {
+        name: key,
+        chosen: state[key],
+        choose: (value) => {
+          state[key] = value;
+          if (key === "brand") showSummary();
+          showDetail();
+          showLegend();
+          showMap();
+        },
+      });
     }
 
     function showNetworks() {
       const networks = Array.from(new Set(model.stations.network)).filter(Boolean).sort();
       $("network-row").hidden = networks.length < 2;
-      panels.fill($("network"), [
-        panels.el("option", { value: "", text: words.t("network.all") }),
-        ...networks.map((name) => panels.el("option", { value: name, text: name })),
+      fill($("network"), [
+        el("option", { value: "", text: words.t("network.all") }),
+        ...networks.map((name) => el("option", { value: name, text: name })),
       ]);
       $("network").value = state.network;
-    }
-
-    function showGrip() {
-      const open = document.body.classList.contains("sheet-open");
-      $("grip").setAttribute("aria-expanded", String(open));
-      $("grip").setAttribute("aria-label", words.t(open ? "panel.close" : "panel.open"));
     }
 
     // ------------------------------------------------------------ choosing a thing
@@ -220,10 +159,7 @@
       showDetail();
       showMap();
       showHits();
-      if (PHONE.matches) {
-        document.body.classList.remove("sheet-open");
-        showGrip();
-      }
+      shell.closeSheet(words);
       if (!options || !options.stay) lookAt(kind, index);
       if (options && options.stay) return;
       $("close").focus();
@@ -242,19 +178,11 @@
     function lookAt(kind, index) {
       const table = panels.tableOf(model, kind);
       if (kind === "area" || kind === "district") {
-        const [west, south, east, north] = table.bounds.slice(4 * index, 4 * index + 4);
-        map.fitBounds(
-          L.latLngBounds(siting.toLatLng(model.origin, west, south), siting.toLatLng(model.origin, east, north)),
-          { maxZoom: 13, padding: [60, 60] }
-        );
+        const bounds = table.bounds.slice(4 * index, 4 * index + 4);
+        map.fitBounds(shell.latLngBounds(model.origin, bounds), { maxZoom: 13, padding: [60, 60] });
         return;
       }
-      const zoom = Math.max(map.getZoom(), 12);
-      const place = map.project(siting.toLatLng(model.origin, table.xy[2 * index], table.xy[2 * index + 1]), zoom);
-      // The detail card covers a part of the map: the place goes to the middle of the rest.
-      const box = $("detail").getBoundingClientRect();
-      const covered = PHONE.matches ? [0, box.height / 2 - SHEET_PX / 2] : [box.width / 2, 0];
-      map.setView(map.unproject(place.add(covered), zoom), zoom);
+      shell.centreOn(map, model, table.xy[2 * index], table.xy[2 * index + 1]);
     }
 
     function spotAt(event) {
@@ -280,19 +208,12 @@
 
     function onMove(event) {
       const spot = spotAt(event);
-      const tip = $("hover");
       const mark = spot && spot.kind !== "area" ? spot : null;
       const changed = (mark && mark.kind + mark.index) !== (state.hovered && state.hovered.kind + state.hovered.index);
       state.hovered = mark;
       if (changed) pointLayer.repaint();
-      tip.hidden = spot === null;
+      shell.showTip(map, event, spot && hoverWords(spot));
       map.getContainer().classList.toggle("pointing", mark !== null);
-      if (spot === null) return;
-      tip.textContent = hoverWords(spot);
-      const room = map.getSize();
-      const { x, y } = event.containerPoint;
-      tip.style.left = Math.min(x + 14, room.x - tip.offsetWidth - 8) + "px";
-      tip.style.top = Math.min(y + 16, room.y - tip.offsetHeight - 8) + "px";
     }
 
     // ------------------------------------------------------------ events
@@ -311,50 +232,19 @@
         if (spot) select(spot.kind, spot.index, { stay: true });
         else unselect(false);
       });
-      $("language").addEventListener("click", () => {
-        state.lang = state.lang === "zh" ? "en" : "zh";
-        showLanguage();
+      shell.listen(map, state, () => words, {
+        fit: () => fitAll(true),
+        switchLanguage: () => {
+          state.lang = state.lang === "zh" ? "en" : "zh";
+          showLanguage();
+        },
+        search: showHits,
+        unselect,
       });
       $("print").addEventListener("click", () => window.print());
-      $("zoom-in").addEventListener("click", () => map.zoomIn(1));
-      $("zoom-out").addEventListener("click", () => map.zoomOut(1));
-      $("zoom-all").addEventListener("click", () => fitAll(true));
-      $("search").addEventListener("input", () => {
-        state.query = $("search").value;
-        showHits();
-      });
       $("network").addEventListener("change", () => {
         state.network = $("network").value;
         pointLayer.repaint();
-      });
-      $("grip").addEventListener("click", () => {
-        document.body.classList.toggle("sheet-open");
-        showGrip();
-      });
-      $("tabs").addEventListener("click", (event) => {
-        const tab = event.target.closest("[role=tab]");
-        if (!tab) return;
-        state.tab = tab.id.slice(4);
-        if (PHONE.matches) document.body.classList.add("sheet-open");
-        showTabs();
-        showGrip();
-      });
-      $("tabs").addEventListener("keydown", (event) => {
-        const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
-        if (!step) return;
-        const names = ["summary", "sites", "about"];
-        state.tab = names[(names.indexOf(state.tab) + step + names.length) % names.length];
-        showTabs();
-        $("tab-" + state.tab).focus();
-      });
-      document.addEventListener("keydown", (event) => {
-        if (event.key === "Escape") unselect(true);
-        if (event.key === "/" && !/input|select/i.test(document.activeElement.tagName)) {
-          event.preventDefault();
-          state.tab = "sites";
-          showTabs();
-          $("search").focus();
-        }
       });
       window.addEventListener("beforeprint", () => printing(true));
       window.addEventListener("afterprint", () => printing(false));
@@ -371,7 +261,7 @@
       // Chromium prints a canvas that was ever cleared as a white sheet: draw on a fresh one.
       pointLayer.remove();
       map.invalidateSize({ animate: false, pan: false });
-      if (on && onScreen.bounds.contains(wholeBounds())) fitAll(false);
+      if (on && onScreen.bounds.contains(shell.latLngBounds(model.origin, model.extent))) fitAll(false);
       else if (on) map.fitBounds(onScreen.bounds, { animate: false });
       else map.setView(onScreen.center, onScreen.zoom, { animate: false });
       pointLayer.addTo(map);
@@ -387,7 +277,7 @@
     pointLayer.addTo(map);
     L.control.scale({ imperial: false, position: "bottomleft" }).addTo(map);
     if (PHONE.matches) $("legend").open = false;
-    showTabs();
+    shell.showTabs(state);
     showLanguage();
     listen();
     if (tileLayer && navigator.onLine) setLayer("tiles", true);

@@ -1,4 +1,4 @@
-// Everything beside the map. Text from the data only ever enters by textContent.
+// Everything beside the map of a plan.
 (function (siting) {
   "use strict";
 
@@ -9,24 +9,7 @@
   const MAX_HITS = 60;
   const MAX_PRINTED = 66;
 
-  // el("p", {class: "x", text: "…"}, children): an element, its text never read as markup.
-  function el(tag, options, children) {
-    const node = document.createElement(tag);
-    for (const [key, value] of Object.entries(options || {})) {
-      if (value === null || value === undefined || value === false) continue;
-      if (key === "text") node.textContent = value;
-      else if (key === "on") for (const [event, act] of Object.entries(value)) node.addEventListener(event, act);
-      else if (key === "ink") node.style.backgroundColor = value;
-      else if (key === "width") node.style.width = value;
-      else node.setAttribute(key, value === true ? "" : value);
-    }
-    for (const child of children || []) if (child) node.append(child);
-    return node;
-  }
-
-  function fill(node, children) {
-    node.replaceChildren(...children.filter(Boolean));
-  }
+  const { el, fill, section, fact, pairs, table, card, mark, layerRow } = siting.elements;
 
   // ---------------------------------------------------------------- summary
 
@@ -99,10 +82,6 @@
     ]);
   }
 
-  function fact(label, value, note) {
-    return el("div", { class: "fact" }, [el("small", { text: label }), el("b", { text: value }), note]);
-  }
-
   function byBrand(model, state, words) {
     const { t } = words;
     const rows = model.data.study.brands.map((brand, b) => {
@@ -154,22 +133,13 @@
     const { service, study } = model.data;
     const gain = (b) => service.brands.joint_kwh_per_day[b] - service.brands.today_kwh_per_day[b];
     const sum = (values) => values.reduce((a, b) => a + b, 0);
-    const row = (cells, tag) =>
-      el("tr", {}, [
-        el("th", { scope: tag === "th" ? "col" : "row", text: cells[0] }),
-        ...cells.slice(1).map((text) => el(tag, tag === "th" ? { scope: "col", text } : { text })),
-      ]);
     const gains = study.brands.map((_, b) => gain(b));
     return section(t("ledger"), [
-      el("table", { class: "table" }, [
-        el("thead", {}, [row([t("ledger.brand"), t("ledger.gain"), t("ledger.pays")], "th")]),
-        el("tbody", {}, study.brands.map((brand, b) =>
-          row([words.name(brand.name), "+" + words.energy(gains[b]), words.money(service.pays_cny[b])], "td")
-        )),
-        el("tfoot", {}, [
-          row([t("ledger.total"), "+" + words.energy(sum(gains)), words.money(sum(service.pays_cny))], "td"),
-        ]),
-      ]),
+      table(
+        [t("ledger.brand"), t("ledger.gain"), t("ledger.pays")],
+        study.brands.map((brand, b) => [words.name(brand.name), "+" + words.energy(gains[b]), words.money(service.pays_cny[b])]),
+        [t("ledger.total"), "+" + words.energy(sum(gains)), words.money(sum(service.pays_cny))]
+      ),
       el("p", { class: "note", text: t("ledger.note") }),
     ]);
   }
@@ -200,17 +170,6 @@
         [t("proof.engine"), solve.engine],
       ]),
     ]);
-  }
-
-  function section(title, children, kind) {
-    return el("section", { class: kind ? `block ${kind}` : "block" }, [el("h2", { text: title }), ...children]);
-  }
-
-  function pairs(rows) {
-    return el("dl", { class: "pairs" }, rows.filter((row) => row && row[1] !== "").flatMap(([name, value]) => [
-      el("dt", { text: name }),
-      el("dd", { text: value }),
-    ]));
   }
 
   // ---------------------------------------------------------------- about
@@ -328,17 +287,14 @@
     const { kind, index } = state.selection;
     const builders = { site, station, candidate, unreachable, area, district };
     const built = builders[kind](model, state, words, index);
-    return [
-      el("header", { class: "detail-head" }, [
-        el("div", {}, [
-          el("p", { class: `eyebrow kind-${kind}`, text: words.t("kind." + kind) }),
-          model.data.study.illustrative && el("p", { class: "badge", text: words.t("badge") }),
-          el("h2", {}, [el("bdi", { text: built.title })]),
-        ]),
-        el("button", { type: "button", class: "close", id: "close", "aria-label": words.t("close"), text: "×", on: { click: close } }),
-      ]),
-      el("div", { class: "detail-body", tabindex: "0", role: "region", "aria-label": built.title }, built.body),
-    ];
+    return card({
+      kind,
+      label: words.t("kind." + kind),
+      badge: model.data.study.illustrative && words.t("badge"),
+      closeLabel: words.t("close"),
+      close,
+      ...built,
+    });
   }
 
   function site(model, state, words, n) {
@@ -515,16 +471,6 @@
     ];
   }
 
-  // A picture of a mark, drawn by the very function that draws it on the map.
-  function mark(paint) {
-    const canvas = el("canvas", { class: "mark", "aria-hidden": "true" });
-    canvas.width = canvas.height = 44;
-    const pen = canvas.getContext("2d");
-    pen.scale(2, 2);
-    paint(pen);
-    return canvas;
-  }
-
   function layerRows(model, state, words, toggle) {
     const { t } = words;
     const plain = {};
@@ -560,17 +506,14 @@
     for (const name of Object.keys(marks)) {
       const count = { sites: model.sites.n, stations: model.stations.n, candidates: model.candidates.n, unreachable: model.unreachable.n }[name];
       rows.push(
-        el("label", { class: "layer" }, [
-          el("input", {
-            type: "checkbox",
-            name: "layer-" + name,
-            checked: state.layers[name],
-            on: { change: (event) => toggle(name, event.target.checked) },
-          }),
-          marks[name],
-          el("span", { text: t("layer." + name) }),
-          count !== undefined && el("small", { text: words.number(count) }),
-        ])
+        layerRow({
+          name,
+          label: t("layer." + name),
+          count: count === undefined ? undefined : words.number(count),
+          checked: state.layers[name],
+          picture: marks[name],
+          toggle,
+        })
       );
       if (name !== "stations" || !state.layers.stations) continue;
       rows.push(el("ul", { class: "uses" }, uses.map((use) =>
@@ -608,5 +551,5 @@
     ].filter(Boolean);
   }
 
-  Object.assign(siting, { panels: { el, fill, headline, summary, about, hitList, detail, scale, layerRows, sheet, tableOf, nameOf } });
+  Object.assign(siting, { panels: { headline, summary, about, hitList, detail, scale, layerRows, sheet, tableOf, nameOf } });
 })((window.siting = window.siting || {}));

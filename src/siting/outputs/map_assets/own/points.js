@@ -10,84 +10,11 @@
     closed: "#8a8892",
     candidate: "#6f6a62",
     unreachable: "#8c1d5b",
-    paper: "rgba(252,251,248,.92)",
+    paper: siting.canvas.PAPER,
     text: "#2e2a33",
-    district: "rgba(70,60,80,.78)",
   };
-  const FONT = '"Noto Sans", "Noto Sans CJK SC", "PingFang SC", "Microsoft YaHei", system-ui, sans-serif';
-
+  const { FONT, PointLayer, drawText, nearest, createEye, drawDistrictNames } = siting.canvas;
   const MIN_LABEL_RADIUS = 7.5;
-
-  const PointLayer = L.Renderer.extend({
-    options: { padding: 0.15, pane: "points" },
-
-    initialize: function (draw) {
-      L.Renderer.prototype.initialize.call(this, {});
-      this._draw = draw;
-    },
-
-    onAdd: function (map) {
-      L.Renderer.prototype.onAdd.call(this, map);
-      map.on("move", this._followMove, this);
-    },
-
-    onRemove: function (map) {
-      map.off("move", this._followMove, this);
-      L.Renderer.prototype.onRemove.call(this, map);
-    },
-
-    _initContainer: function () {
-      this._container = document.createElement("canvas");
-      this._container.setAttribute("aria-hidden", "true");
-    },
-
-    _destroyContainer: function () {
-      this._container.remove();
-      this._container = null;
-    },
-
-    // The renderer's own vector paths do not exist here.
-    _updatePaths: function () {},
-    _onZoomEnd: function () {},
-
-    // A long drag can leave the drawn margin: draw again before an edge shows.
-    _followMove: function () {
-      if (!this._bounds || this._waiting || this._map._animatingZoom) return;
-      const origin = this._map.containerPointToLayerPoint([0, 0]);
-      const view = L.bounds(origin, origin.add(this._map.getSize()));
-      if (this._bounds.contains(view)) return;
-      this._waiting = L.Util.requestAnimFrame(() => {
-        this._waiting = null;
-        if (this._map) this._update();
-      });
-    },
-
-    _update: function () {
-      if (this._map._animatingZoom && this._bounds) return;
-      L.Renderer.prototype._update.call(this);
-      this._paint();
-    },
-
-    repaint: function () {
-      if (this._map && !this._map._animatingZoom) this._paint();
-    },
-
-    _paint: function () {
-      const ratio = Math.min(window.devicePixelRatio || 1, 2);
-      const { min } = this._bounds;
-      const size = this._bounds.getSize();
-      const canvas = this._container;
-      L.DomUtil.setPosition(canvas, min);
-      // Setting the size clears.
-      canvas.width = Math.ceil(ratio * size.x);
-      canvas.height = Math.ceil(ratio * size.y);
-      canvas.style.width = size.x + "px";
-      canvas.style.height = size.y + "px";
-      const pen = canvas.getContext("2d");
-      pen.setTransform(ratio, 0, 0, ratio, -ratio * min.x, -ratio * min.y);
-      this._draw(pen, this._map, this._bounds);
-    },
-  });
 
   // Shapes differ as well as colours, so that no reader depends on colour alone.
   function drawSite(pen, x, y, radius, { ghost, chosen, hovered, label }) {
@@ -220,13 +147,8 @@
     let placed = [];
 
     function draw(pen, map, bounds) {
-      const zoom = map.getZoom();
-      const { k, dx, dy } = siting.scaleOf(model.origin, zoom);
-      const corner = map.getPixelOrigin();
-      const margin = 30;
-      const screen = (xy, n) => [xy[2 * n] * k + dx - corner.x, dy - xy[2 * n + 1] * k - corner.y];
-      const visible = (x, y) =>
-        x > bounds.min.x - margin && x < bounds.max.x + margin && y > bounds.min.y - margin && y < bounds.max.y + margin;
+      const eye = createEye(map, bounds, model.origin);
+      const { zoom, screen, visible } = eye;
       const mark = (kind, n) => ({
         chosen: same(state.selection, kind, n),
         hovered: same(state.hovered, kind, n),
@@ -261,7 +183,7 @@
           (n) => state.network === "" || stations.network[n] === state.network
         );
       }
-      if (state.layers.districts) drawDistrictNames(pen, screen, visible, zoom, taken);
+      if (state.layers.districts) drawDistrictNames(pen, model.districts, words(), eye, taken);
       if (state.layers.sites) {
         if (state.selection && state.selection.kind === "site") drawFlows(pen, screen, state.selection.index);
         const nTier = model.data.study.tiers.length;
@@ -298,18 +220,6 @@
       pen.lineCap = "butt";
     }
 
-    function drawDistrictNames(pen, screen, visible, zoom, taken) {
-      if (zoom > 13.5) return;
-      const { districts } = model;
-      pen.font = `600 ${zoom < 10 ? 11 : 12.5}px ${FONT}`;
-      pen.textAlign = "center";
-      pen.textBaseline = "middle";
-      for (let d = 0; d < districts.n; d++) {
-        const [x, y] = screen(districts.xy, d);
-        if (visible(x, y)) drawText(pen, words().name(districts.name[d]), x, y, INK.district, taken);
-      }
-    }
-
     function drawSiteNames(pen, taken) {
       pen.font = `500 11.5px ${FONT}`;
       pen.textAlign = "center";
@@ -321,33 +231,9 @@
       }
     }
 
-    function drawText(pen, text, x, y, ink, taken) {
-      const half = pen.measureText(text).width / 2 + 3;
-      const box = [x - half, y - 9, x + half, y + 14];
-      if (taken.some((b) => box[0] < b[2] && box[2] > b[0] && box[1] < b[3] && box[3] > b[1])) return;
-      taken.push(box);
-      pen.lineJoin = "round";
-      pen.lineWidth = 3.5;
-      pen.strokeStyle = INK.paper;
-      pen.strokeText(text, x, y);
-      pen.fillStyle = ink;
-      pen.fillText(text, x, y);
-    }
-
     const layer = new PointLayer(draw);
-    // What stands at a layer point, the topmost first; slack is larger for a finger.
-    layer.find = (point, slack) => {
-      let best = null;
-      let least = Infinity;
-      const order = { site: 0, station: 1, unreachable: 2, candidate: 3 };
-      for (const spot of placed) {
-        const distance = Math.hypot(spot.x - point.x, spot.y - point.y) - spot.r;
-        if (distance > slack) continue;
-        const score = Math.max(0, distance) + 3 * order[spot.kind];
-        if (score < least) [best, least] = [spot, score];
-      }
-      return best && { kind: best.kind, index: best.index };
-    };
+    const order = { site: 0, station: 1, unreachable: 2, candidate: 3 };
+    layer.find = (point, slack) => nearest(placed, point, slack, order);
     return layer;
   }
 
