@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -8,14 +9,19 @@ import pytest
 from siting.alliance.coalitions import (
     THIRD_PARTY,
     Alliance,
-    CoalitionPlan,
     build_coalition_instance,
     list_members,
-    solve_budget_game,
-    solve_target_game,
 )
 from siting.alliance.core import compute_least_core, compute_nucleolus
 from siting.alliance.game import GameKind
+from siting.alliance.games import (
+    CoalitionPlan,
+    SolvedGame,
+    ask_for_gain,
+    ask_for_target,
+    leave_out,
+    solve_game,
+)
 from siting.alliance.shares import compute_shapley, compute_shapley_interval
 from siting.domain import SolveStatus
 from siting.errors import InfeasibleError
@@ -25,10 +31,45 @@ from siting.optimise.result import SolveOptions
 from siting.optimise.value import Valuation
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
+
+    from siting.alliance.games import PlanStore
 
 PROVEN = SolveOptions(gap=1e-6, time_limit_s=30.0, n_threads=1)
 TEN_A_KWH = Valuation(service_cny_per_kwh_per_day=10.0, cost_weight=1.0)
+
+
+def solve_target_game(
+    alliance: Alliance,
+    joint: Decision,
+    *,
+    options: SolveOptions = PROVEN,
+    store: PlanStore | None = None,
+    on_solved: Callable[[CoalitionPlan], None] | None = None,
+) -> SolvedGame:
+    ask = ask_for_target(alliance, joint)
+    return solve_game(alliance, joint, ask, options=options, store=store, on_solved=on_solved)
+
+
+def solve_budget_game(
+    alliance: Alliance,
+    joint: Decision,
+    *,
+    valuation: Valuation = TEN_A_KWH,
+    store: PlanStore | None = None,
+    on_solved: Callable[[CoalitionPlan], None] | None = None,
+    n_worker: int = 1,
+) -> SolvedGame:
+    ask = ask_for_gain(valuation)
+    return solve_game(
+        alliance,
+        joint,
+        ask,
+        options=PROVEN,
+        store=store,
+        on_solved=on_solved,
+        n_worker=n_worker,
+    )
 
 
 def build_alliance(
@@ -166,7 +207,7 @@ class TestTargetGame:
     def test_three_towns_have_no_core(self) -> None:
         """One or two towns need one site, three need two: each pair objects by a third."""
         alliance = three_towns()
-        solved = solve_target_game(alliance, joint_plan(alliance, [0, 1]), options=PROVEN)
+        solved = solve_target_game(alliance, joint_plan(alliance, [0, 1]))
         assert solved.game.kind is GameKind.COST
         assert solved.game.value_cny.tolist() == [0, 1, 1, 1, 1, 1, 1, 2]
         assert solved.game.is_exact
@@ -175,7 +216,7 @@ class TestTargetGame:
 
     def test_every_coalition_gets_what_the_joint_plan_gives_it(self) -> None:
         alliance = three_towns()
-        solved = solve_target_game(alliance, joint_plan(alliance, [0]), options=PROVEN)
+        solved = solve_target_game(alliance, joint_plan(alliance, [0]))
         for plan in solved.plans:
             members = list_members(plan.coalition)
             asked = np.array([1.0, 1.0, 0.0])[members]
@@ -191,7 +232,7 @@ class TestTargetGame:
             site_capacity=[2],
             stations=[(2, 0)],
         )
-        solved = solve_target_game(alliance, joint_plan(alliance, []), options=PROVEN)
+        solved = solve_target_game(alliance, joint_plan(alliance, []))
         assert solved.game.value_cny.tolist() == [0, 0, 5, 0]
         assert compute_shapley(solved.game) == pytest.approx([-2.5, 2.5])
 
@@ -206,14 +247,15 @@ class TestTargetGame:
     def test_who_cannot_reach_the_service_alone_is_named(self) -> None:
         alliance = build_alliance(demand=[[1, 1]], covers=[[0]], stations=[(2, 0)])
         with pytest.raises(InfeasibleError, match="b alone cannot reach"):
-            solve_target_game(alliance, joint_plan(alliance, []), options=PROVEN)
+            solve_target_game(alliance, joint_plan(alliance, []))
 
 
 class TestBudgetGame:
     def test_together_they_can_afford_what_neither_can_alone(self) -> None:
         alliance = one_place(budget=[60, 60])
         solved = solve_budget_game(
-            alliance, joint_plan(alliance, [0]), valuation=TEN_A_KWH, options=PROVEN
+            alliance,
+            joint_plan(alliance, [0]),
         )
         assert solved.game.kind is GameKind.SURPLUS
         assert solved.game.value_cny == pytest.approx([0, 0, 0, 100])
@@ -222,9 +264,7 @@ class TestBudgetGame:
     def test_money_that_buys_nothing_worth_it_is_kept(self) -> None:
         alliance = one_place(budget=[200, 200])
         dear = Valuation(service_cny_per_kwh_per_day=1.0, cost_weight=1.0)
-        solved = solve_budget_game(
-            alliance, joint_plan(alliance, []), valuation=dear, options=PROVEN
-        )
+        solved = solve_budget_game(alliance, joint_plan(alliance, []), valuation=dear)
         assert solved.game.value_cny.tolist() == [0, 0, 0, 0]
 
     def test_no_part_spends_more_than_the_whole_may(self) -> None:
@@ -241,7 +281,6 @@ class TestBudgetGame:
             capped,
             joint_plan(capped, []),
             valuation=Valuation(service_cny_per_kwh_per_day=20.0, cost_weight=1.0),
-            options=PROVEN,
         )
         assert solved.game.value_cny.tolist() == [0, 0, 0, 0]
 
@@ -254,7 +293,8 @@ class TestBudgetGame:
             budget=[60, 60],
         )
         solved = solve_budget_game(
-            alliance, joint_plan(alliance, [0]), valuation=TEN_A_KWH, options=PROVEN
+            alliance,
+            joint_plan(alliance, [0]),
         )
         assert solved.game.value_cny == pytest.approx([0, 50, 0, 50])
         assert compute_shapley(solved.game) == pytest.approx([50, 0])
@@ -262,7 +302,8 @@ class TestBudgetGame:
     def test_capacity_of_a_third_party_is_not_counted_twice(self) -> None:
         alliance = build_alliance(demand=[[10, 10]], covers=[[0]], stations=[(10, THIRD_PARTY)])
         solved = solve_budget_game(
-            alliance, joint_plan(alliance, []), valuation=TEN_A_KWH, options=PROVEN
+            alliance,
+            joint_plan(alliance, []),
         )
         assert solved.game.value_cny == pytest.approx([0, 50, 50, 100])
 
@@ -270,7 +311,8 @@ class TestBudgetGame:
         rng = np.random.default_rng(5)
         alliance = random_alliance(rng, n_brand=4)
         solved = solve_budget_game(
-            alliance, joint_plan(alliance, []), valuation=TEN_A_KWH, options=PROVEN
+            alliance,
+            joint_plan(alliance, []),
         )
         game = solved.game
         proper = [int(s) for s in game.proper]
@@ -294,64 +336,88 @@ def random_alliance(rng: np.random.Generator, *, n_brand: int) -> Alliance:
 
 
 class TestGoingOn:
-    def test_what_is_known_is_not_solved_again(self) -> None:
+    def test_what_is_kept_is_not_solved_again(self) -> None:
         alliance = three_towns()
         joint = joint_plan(alliance, [0, 1])
-        kept: dict[int, CoalitionPlan] = {}
-        first = solve_target_game(
-            alliance,
-            joint,
-            options=PROVEN,
-            on_solved=lambda plan: kept.update({plan.coalition: plan}),
-        )
-        assert sorted(kept) == [1, 2, 3, 4, 5, 6]
-        again: list[int] = []
-        del kept[5]
-        second = solve_target_game(
-            alliance,
-            joint,
-            options=PROVEN,
-            known=kept,
-            on_solved=lambda plan: again.append(plan.coalition),
-        )
-        assert again == [5]
+        kept: dict[str, CoalitionPlan] = {}
+        first = solve_target_game(alliance, joint, store=kept)
+        assert sorted(plan.coalition for plan in kept.values()) == [1, 2, 3, 4, 5, 6]
+        lost = next(key for key, plan in kept.items() if plan.coalition == 5)
+        del kept[lost]
+        again: list[CoalitionPlan] = []
+        second = solve_target_game(alliance, joint, store=kept, on_solved=again.append)
+        assert [plan.coalition for plan in again if plan.cpu_s > 0] == [5]
+        assert lost in kept
         assert second.game.value_cny.tolist() == first.game.value_cny.tolist()
+
+    def test_a_run_that_stops_keeps_what_it_finished(self) -> None:
+        alliance = three_towns()
+        kept: dict[str, CoalitionPlan] = {}
+
+        def stop_at_the_third(_: CoalitionPlan) -> None:
+            if len(kept) == 3:
+                raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt):
+            solve_target_game(
+                alliance, joint_plan(alliance, [0, 1]), store=kept, on_solved=stop_at_the_third
+            )
+        assert sorted(plan.coalition for plan in kept.values()) == [1, 2, 4]
+
+    def test_another_budget_asks_only_the_coalitions_it_touches(self) -> None:
+        alliance = random_alliance(np.random.default_rng(2), n_brand=3)
+        joint = joint_plan(alliance, [])
+        kept: dict[str, CoalitionPlan] = {}
+        solve_budget_game(alliance, joint, store=kept)
+        richer = replace(alliance, budget_cny=alliance.budget_cny + np.array([0, 50, 0]))
+        asked: list[CoalitionPlan] = []
+        fresh = solve_budget_game(richer, joint, store=kept, on_solved=asked.append)
+        assert {plan.coalition for plan in asked if plan.cpu_s > 0} == {0b010, 0b011, 0b110}
+        alone = solve_budget_game(richer, joint)
+        assert fresh.game.value_cny == pytest.approx(alone.game.value_cny, rel=1e-6)
+
+    def test_another_worth_of_service_is_another_question(self) -> None:
+        alliance = one_place(budget=[60, 120])
+        kept: dict[str, CoalitionPlan] = {}
+        joint = joint_plan(alliance, [0])
+        solve_budget_game(alliance, joint, store=kept)
+        dear = Valuation(service_cny_per_kwh_per_day=20.0, cost_weight=1.0)
+        solved = solve_budget_game(alliance, joint, valuation=dear, store=kept)
+        assert solved.game.value_cny == pytest.approx([0, 0, 100, 300])
+        assert len(kept) == 4
 
     def test_two_processes_find_the_same(self) -> None:
         alliance = random_alliance(np.random.default_rng(1), n_brand=3)
         joint = joint_plan(alliance, [])
-        one, two = (
-            solve_budget_game(
-                alliance, joint, valuation=TEN_A_KWH, options=PROVEN, n_worker=n_worker
-            )
-            for n_worker in (1, 2)
-        )
+        one, two = (solve_budget_game(alliance, joint, n_worker=n_worker) for n_worker in (1, 2))
         assert one.game.value_cny.tolist() == two.game.value_cny.tolist()
+        for mine, yours in zip(one.plans, two.plans, strict=True):
+            assert mine.tier_of_site.tolist() == yours.tier_of_site.tolist()
 
     def test_a_gap_is_carried_into_the_shares(self) -> None:
         alliance = one_place(budget=[60, 60])
-        solved = solve_budget_game(
-            alliance, joint_plan(alliance, [0]), valuation=TEN_A_KWH, options=PROVEN
-        )
-        alone = solved.plans[0]
-        open_ = CoalitionPlan(
-            coalition=1,
-            tier_of_site=alone.tier_of_site,
-            served_kwh_per_day=alone.served_kwh_per_day,
-            cost_cny=0.0,
-            value_cny=0.0,
-            lower_cny=0.0,
-            upper_cny=30.0,
-            status=SolveStatus.FEASIBLE,
-            cpu_s=0.0,
-        )
-        wide = solve_budget_game(
-            alliance,
-            joint_plan(alliance, [0]),
-            valuation=TEN_A_KWH,
-            options=PROVEN,
-            known={1: open_},
-        )
-        interval = compute_shapley_interval(wide.game)
+        joint = joint_plan(alliance, [0])
+        kept: dict[str, CoalitionPlan] = {}
+        solve_budget_game(alliance, joint, store=kept)
+        first = next(key for key, plan in kept.items() if plan.coalition == 1)
+        kept[first] = replace(kept[first], upper_cny=30.0, status=SolveStatus.FEASIBLE)
+        interval = compute_shapley_interval(solve_budget_game(alliance, joint, store=kept).game)
         assert interval.lower_cny == pytest.approx([50, 35])
         assert interval.upper_cny == pytest.approx([65, 50])
+
+
+class TestLeaving:
+    def test_those_who_stay_keep_their_coalitions(self) -> None:
+        alliance = random_alliance(np.random.default_rng(3), n_brand=3)
+        solved = solve_budget_game(alliance, joint_plan(alliance, []))
+        left = leave_out(solved, [1])
+        assert left.game.players == ("a", "c")
+        assert left.game.value_cny.tolist() == solved.game.value_cny[[0, 1, 4, 5]].tolist()
+        assert [plan.coalition for plan in left.plans] == [1, 2, 3]
+        assert left.plan_of(3).tier_of_site.tolist() == solved.plan_of(5).tier_of_site.tolist()
+
+    def test_somebody_must_stay(self) -> None:
+        alliance = one_place(budget=[60, 60])
+        solved = solve_budget_game(alliance, joint_plan(alliance, [0]))
+        with pytest.raises(ValueError, match="somebody must stay"):
+            leave_out(solved, [0, 1])
