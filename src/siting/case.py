@@ -31,11 +31,13 @@ from siting.errors import Fault, StudyError
 from siting.inputs.candidates import count_reasons, read_candidates
 from siting.inputs.datum import compute_datum_fit, describe_datum_fit, from_wgs84, to_wgs84
 from siting.inputs.districts import find_districts
+from siting.inputs.roads.congestion import build_congestion
 from siting.inputs.stations import STANDING, merge_stations, usable_by_brand
 from siting.instance import NO_GROUP, Requirements, SitingInstance
 from siting.network.road_network import build_road_network
-from siting.network.snapping import Snapped, SnapProblem, snap_to_roads
+from siting.network.snapping import Snapped, snap_to_roads
 from siting.network.travel_time import compute_travel_times
+from siting.network.unreachable import Reach, explain_unreachable
 from siting.service import build_promise, compute_capacities_kwh_per_day, compute_session_power_kw
 from siting.study import WorthShape, energy_by_brand, total_budget_cny
 
@@ -44,6 +46,7 @@ if TYPE_CHECKING:
 
     import geopandas as gpd
     import pandas as pd
+    from numpy.typing import NDArray
 
     from siting.demand import Demand
     from siting.inputs.candidates import CandidateTable
@@ -59,10 +62,11 @@ if TYPE_CHECKING:
 DATUM_CHECK_M = 700.0
 NO_LIMIT_ON_SITES = np.iinfo(np.int32).max
 UNREACHABLE_REASONS = {
-    SnapProblem.NONE: "nothing within the cutoff",
-    SnapProblem.OFF_NETWORK: "no road near",
-    SnapProblem.OTHER_COMPONENT: "on roads cut off from the network",
-    SnapProblem.ONE_WAY_TRAP: "on a one-way trap",
+    Reach.REACHED: "nothing near enough to be worth the drive",
+    Reach.OFF_NETWORK: "no road near",
+    Reach.OTHER_COMPONENT: "on roads cut off from the network",
+    Reach.ONE_WAY_TRAP: "on a one-way trap",
+    Reach.BEYOND_CUTOFF: "nothing within the cutoff",
 }
 
 
@@ -191,20 +195,20 @@ class StationFates:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class RoadAccess:
-    """All that is taken from the road network: times, where demand meets the roads, notices.
+    """All that is taken from the road network: times, why demand is unreachable, notices.
 
     Attributes
     ----------
     times
         From demand to sites and stations, sites first.
-    demand_snap
-        Where the demand points meet the roads.
+    demand_reach
+        (n_demand,) whether a site or station is reached, and if not, why not: a ``Reach`` each.
     notices
         What lies off the roads, and which file looks as if its datum were another.
     """
 
     times: TravelTimes
-    demand_snap: Snapped
+    demand_reach: NDArray[np.uint8]
     notices: tuple[Fault, ...]
 
 
@@ -281,7 +285,7 @@ def build_case(
         candidates=candidates.frame,
         excluded_candidates=candidates.excluded,
         stations=stations,
-        unreachable=_find_unreachable(survey.demand, survey.access.demand_snap, instance),
+        unreachable=_find_unreachable(survey.demand, survey.access.demand_reach, instance),
         instance=instance,
         instance_today=today,
         notices=(
@@ -355,6 +359,7 @@ def survey_key(inputs: StudyInputs) -> str:
         "inputs": study.inputs.model_dump(mode="json"),
         "energy": {name: figures.model_dump() for name, figures in energy_by_brand(study).items()},
         "access": study.access.model_dump(mode="json"),
+        "hour": study.hour,
         "brands": [(brand.id, brand.name, brand.name_zh) for brand in study.brands],
         "required": study.requirements.required,
     }
@@ -503,6 +508,24 @@ def compare_datums(network: RoadNetwork, points: gpd.GeoDataFrame, *, declared: 
     return compute_datum_fit(distance_m, declared=declared)
 
 
+def build_network(study: Study, roads: RoadTable) -> tuple[RoadNetwork, tuple[Fault, ...]]:
+    """Build the road network as it is at the study's hour; say which, where the study does not.
+
+    Raises
+    ------
+    InputError
+        If no road may be driven, or congestion is stated for a class of road that is none.
+    """
+    spec = study.inputs.roads
+    congestion = build_congestion(spec, roads, hour=study.hour)
+    network = build_road_network(
+        roads,
+        congestion_factor=spec.congestion_factor,
+        class_factor=congestion.class_factor,
+    )
+    return network, congestion.notices
+
+
 def measure_access(
     inputs: StudyInputs,
     points: Mapping[str, gpd.GeoDataFrame],
@@ -522,9 +545,7 @@ def measure_access(
     """
     study = inputs.study
     on_stage(Stage.BUILD_NETWORK)
-    network = build_road_network(
-        inputs.roads, congestion_factor=study.inputs.roads.congestion_factor
-    )
+    network, hour_notices = build_network(study, inputs.roads)
     datum_notices = [
         check_datum(network, table.frame, declared=spec.datum, file=spec.path.name)
         for table, spec in zip(inputs.stations, study.inputs.stations, strict=True)
@@ -540,10 +561,11 @@ def measure_access(
         )
         for what, frame in points.items()
     }
+    supply = _join_snapped(snapped["sites"], snapped["stations"])
     times = compute_travel_times(
         network,
         snapped["demand"],
-        _join_snapped(snapped["sites"], snapped["stations"]),
+        supply,
         cutoff_s=study.access.cutoff_minutes * SECONDS_PER_MINUTE,
         direction=study.access.direction,
     )
@@ -556,8 +578,12 @@ def measure_access(
         for what, snap in snapped.items()
         if not snap.on_network.all()
     ]
-    found = [notice for notice in datum_notices if notice is not None]
-    return RoadAccess(times=times, demand_snap=snapped["demand"], notices=(*found, *snap_notices))
+    found = [*hour_notices, *(notice for notice in datum_notices if notice is not None)]
+    return RoadAccess(
+        times=times,
+        demand_reach=explain_unreachable(network, snapped["demand"], supply, times),
+        notices=(*found, *snap_notices),
+    )
 
 
 def _join_snapped(*parts: Snapped) -> Snapped:
@@ -570,13 +596,13 @@ def _join_snapped(*parts: Snapped) -> Snapped:
 
 
 def _find_unreachable(
-    demand: Demand, snapped: Snapped, instance: SitingInstance
+    demand: Demand, reach: NDArray[np.uint8], instance: SitingInstance
 ) -> gpd.GeoDataFrame:
     """Return the demand points that nothing can serve, each with its reason."""
     total = instance.demand_kwh_per_day.sum(axis=1)
     lost = np.flatnonzero((np.diff(instance.cover_start) == 0) & (total > 0))
     found = demand.frame.iloc[lost][["demand_id", "geometry"]].reset_index(drop=True)
-    found["reason"] = [UNREACHABLE_REASONS[SnapProblem(p)] for p in snapped.problem[lost]]
+    found["reason"] = [UNREACHABLE_REASONS[Reach(code)] for code in reach[lost]]
     found["kwh_per_day"] = total[lost]
     return found
 

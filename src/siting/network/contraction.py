@@ -138,7 +138,7 @@ def build_core(forward: Arcs, reverse: Arcs, *, threads: int) -> Core:
     threads
         How many threads share the work; the result does not depend on it.
     """
-    arcs = tuple(
+    out, back = (
         Graph(way.start, way.head.view(np.uint32), way.time_s) for way in (forward, reverse)
     )
     n_node = forward.start.size - 1
@@ -146,7 +146,7 @@ def build_core(forward: Arcs, reverse: Arcs, *, threads: int) -> Core:
     growth = np.array(GROWTH, dtype=np.int64)
 
     def run(first: int) -> tuple[Store, Store]:
-        return contract_blocks(*arcs, first, min(first + task_nodes, n_node), growth)
+        return contract_blocks(out, back, first, min(first + task_nodes, n_node), growth)
 
     with ThreadPoolExecutor(max_workers=threads) as pool:
         parts = list(pool.map(run, range(0, n_node, task_nodes)))
