@@ -336,6 +336,58 @@ class Requirements(_Model):
     """Greatest number of opened sites in a district, by the district's id."""
 
 
+class Objective(StrEnum):
+    """What the plan makes as large as can be."""
+
+    TOTAL = "total"
+    """The worth of all service together."""
+    MAX_MIN = "max_min"
+    """The share of its demand that the worst served brand gets; then the total."""
+    LEXICOGRAPHIC = "lexicographic"
+    """The worst served brand's share, then the second worst's, and so on; then the total."""
+
+
+class AllianceGame(StrEnum):
+    """What a coalition of brands is asked for when the joint investment is split."""
+
+    BUDGET = "budget"
+    """The most that it can gain with its members' budgets."""
+    TARGET = "target"
+    """The least cost of the service that the joint plan gives its members."""
+
+
+class SplitRule(StrEnum):
+    """By which rule the joint investment is split."""
+
+    SHAPLEY = "shapley"
+    """By what each brand adds, averaged over all orders of joining."""
+    NUCLEOLUS = "nucleolus"
+    """So that the strongest objection of any coalition is as small as can be."""
+    BY_VEHICLES = "by_vehicles"
+    """The bill in proportion to vehicles."""
+    BY_ENERGY = "by_energy"
+    """The bill in proportion to the energy that each brand's drivers charge at the new sites."""
+    BY_ALONE = "by_alone"
+    """Each brand gains (or saves) the same percentage on what it has alone."""
+    EQUAL = "equal"
+    """The bill in equal parts."""
+
+
+class Alliance(_Model):
+    """How the joint investment is split; for `siting alliance`."""
+
+    game: AllianceGame = AllianceGame.BUDGET
+    """`budget` compares what coalitions gain with their money, `target` what they must spend."""
+    rule: SplitRule = SplitRule.NUCLEOLUS
+    """The rule by which the ledger is written; all rules are shown beside it."""
+    worth_cny_per_kwh: NonNegative = 0.8
+    """Worth of a kWh served to the brand whose driver gets it (CNY/kWh), for `game: budget`."""
+    years: Annotated[int, Field(ge=1, le=60)] = 10
+    """Years of service that are set against the cost of the sites."""
+    discount_rate: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)] = 0.06
+    """What a year's service is worth less than one a year earlier (0.06 is 6 %)."""
+
+
 class Solve(_Model):
     """How hard to look for the best plan."""
 
@@ -407,6 +459,10 @@ class Study(_Model):
     """Cost of opening a site whatever its tier: grid works, land preparation (CNY)."""
     requirements: Requirements
     """What the plan must respect."""
+    objective: Objective = Objective.TOTAL
+    """Whose service counts: all together, or the worst served brand first."""
+    alliance: Alliance = Alliance()
+    """How the joint investment is split."""
     solve: Solve = Solve()
     """How hard to look."""
     map: Map = Map()
