@@ -139,6 +139,40 @@ def test_the_schema_explains_every_key() -> None:
             assert explained, f"{name}.{key} is not explained"
 
 
+def test_hours_come_as_ranges_or_as_24_values() -> None:
+    ranges = "{path: r.npz, congestion: {primary: {7-9: 1.5, 22-6: 1.1}, other: HOURS}}".replace(
+        "HOURS", str([1.0] * 23 + [2.0])
+    )
+    study = parse_study(SMALLEST.replace("{path: roads.npz}", ranges) + "hour: 8\n", folder=FOLDER)
+    primary = study.inputs.roads.congestion["primary"]
+    assert [h for h, factor in enumerate(primary) if factor == 1.5] == [7, 8]
+    assert [h for h, factor in enumerate(primary) if factor == 1.1] == [0, 1, 2, 3, 4, 5, 22, 23]
+    assert study.inputs.roads.congestion["other"][22:] == (1.0, 2.0)
+    assert study.hour == 8
+
+
+@pytest.mark.parametrize(
+    ("hours", "word"),
+    [
+        ("{7-7: 2}", "no range of hours"),
+        ("{24-25: 2}", "no range of hours"),
+        ("{morning: 2}", "no range of hours"),
+        ("{7-9: 2, 8-10: 3}", "8:00 lies in two ranges"),
+        ("{7-9: 0.5}", "greater than or equal to 1"),
+        ("{7-9: .nan}", "finite"),
+        ("[1, 2]", "at least 24"),
+        ("2", "valid tuple"),
+    ],
+)
+def test_hours_that_make_no_sense_are_refused(hours: str, word: str) -> None:
+    text = f"{{path: r.npz, congestion: {{primary: {hours}}}}}"
+    assert any(word in fault for fault in faults_of(SMALLEST.replace("{path: roads.npz}", text)))
+
+
+def test_an_hour_needs_congestion_by_hour() -> None:
+    assert any("changes nothing" in fault for fault in faults_of(SMALLEST + "hour: 8\n"))
+
+
 def test_a_brands_own_figures_go_before_the_studys() -> None:
     text = SMALLEST.replace(
         "name: Aito}", "name: Aito, public_share: 0.0}\n  - {id: other, name: Other}"

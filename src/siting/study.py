@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from enum import StrEnum
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedBase
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 MAX_STUDY_BYTES = 1_000_000
+HOURS_OF_DAY = 24
 TILE_URL_PATTERN = r"^https://[A-Za-z0-9.-]+(:[0-9]+)?/[A-Za-z0-9/._~?&=%{}@,+-]*$"
 
 Id = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:-]*$")]
@@ -185,6 +187,37 @@ class RoadFormat(StrEnum):
     PLACE = "place"
 
 
+def _spell_out_hours(value: Any) -> Any:  # noqa: ANN401 - whatever the YAML holds
+    """Return 24 factors for ranges of hours such as ``{7-9: 1.6}``; leave a list as it is."""
+    if not isinstance(value, dict):
+        return value
+    factors: list[Any] = [1.0] * HOURS_OF_DAY
+    told: set[int] = set()
+    for text, factor in value.items():
+        match = re.fullmatch(r"([0-9]{1,2})-([0-9]{1,2})", str(text))
+        first, end = map(int, match.groups()) if match else (0, 0)
+        if first == end or first >= HOURS_OF_DAY or end > HOURS_OF_DAY:
+            raise ValueError(f"{text} is no range of hours; write 7-9 for 7:00 to 9:00")
+        hours = {hour % HOURS_OF_DAY for hour in range(first, end + HOURS_OF_DAY * (end < first))}
+        if hours & told:
+            raise ValueError(f"{min(hours & told)}:00 lies in two ranges of hours")
+        told |= hours
+        for hour in hours:
+            factors[hour] = factor
+    return factors
+
+
+CongestionFactor = Annotated[float, Field(ge=1, le=10, allow_inf_nan=False)]
+FactorsByHour = Annotated[
+    tuple[CongestionFactor, ...],
+    Field(min_length=HOURS_OF_DAY, max_length=HOURS_OF_DAY),
+    BeforeValidator(
+        _spell_out_hours,
+        json_schema_input_type=list[CongestionFactor] | dict[str, CongestionFactor],
+    ),
+]
+
+
 class Roads(_Model):
     """The road network."""
 
@@ -194,8 +227,11 @@ class Roads(_Model):
     """An OSMnx place name instead of a file; needs the internet."""
     format: RoadFormat = RoadFormat.AUTO
     """Format of the file; `auto` goes by the file's name."""
-    congestion_factor: Annotated[float, Field(ge=1, le=10, allow_inf_nan=False)] = 1.0
-    """How many times longer a drive takes than at free flow, at the hour planned for."""
+    congestion_factor: CongestionFactor = 1.0
+    """How many times longer a drive takes than at free flow, on every road and at every hour."""
+    congestion: dict[str, FactorsByHour] = Field(default_factory=dict)
+    """The same on top by class of road and hour, such as `primary: {7-9: 1.6, 17-19: 1.8}` or 24
+    values from midnight on; `other` stands for the classes not named. `hour` chooses the hour."""
     source: str | None = None
     """Where the roads come from, as shown on the map."""
 
@@ -451,6 +487,9 @@ class Study(_Model):
     """How far drivers go."""
     service: Service = Service()
     """The service promise."""
+    hour: Annotated[int, Field(ge=0, lt=HOURS_OF_DAY)] | None = None
+    """Hour of the day planned for (0 to 23), for `inputs.roads.congestion`; the slowest if not set.
+    Changing this one number compares the hours."""
     accounts: Accounts = Accounts.UNIFIED
     """Whether accounts are unified in the plan."""
     tiers: Annotated[list[Tier], Field(min_length=1, max_length=12)]
@@ -477,6 +516,8 @@ class Study(_Model):
             twice = sorted({x for x in ids if ids.count(x) > 1})
             if twice:
                 raise ValueError(f"{what} have the same id twice: {', '.join(twice)}")
+        if self.hour is not None and not self.inputs.roads.congestion:
+            raise ValueError("hour changes nothing without inputs.roads.congestion")
         both = sorted(set(self.requirements.required) & set(self.requirements.forbidden))
         if both:
             raise ValueError(f"sites both required and forbidden: {', '.join(both)}")
