@@ -7,33 +7,41 @@ delta-encoded and packed as base64 varints; the page's own script unpacks it.
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Any
 
 import h3
 import numpy as np
 import shapely
 
-from siting.domain import SECONDS_PER_MINUTE, Datum
+from siting.domain import SECONDS_PER_MINUTE
 from siting.instance import CLOSED
-from siting.outputs.map_geometry import MapProjection, pack_integers, pack_lines, pack_roads
+from siting.outputs.map_geometry import pack_integers, pack_roads
+from siting.outputs.map_values import (
+    as_column,
+    as_names,
+    as_number,
+    as_numbers,
+    as_optional_numbers,
+    as_strings,
+    as_text,
+    describe_districts,
+    describe_frame,
+    describe_study,
+    pack_polygons,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    import pandas as pd
     from numpy.typing import NDArray
 
     from siting.domain import BoolArray, FloatArray, LongArray
+    from siting.outputs.map_geometry import MapProjection
     from siting.plan import ServiceState, SitingPlan
-    from siting.study import Text
 
 PAYLOAD_VERSION = 1
 KWH_STEP = 0.1
 """Energy of an area is kept to this (kWh/day)."""
 MINUTE_STEP = 0.1
 AREA_TOLERANCE_M = 8.0
-DISTRICT_TOLERANCE_M = 15.0
 MAX_BINS = 4_000
 """Demand that comes as points is shown in at most about this many hexagons."""
 
@@ -53,16 +61,11 @@ def build_map_payload(plan: SitingPlan) -> dict[str, Any]:
         JSON-able, the same for the same plan; without any text that the study or its inputs do
         not hold, apart from ids of this module.
     """
-    tiles = plan.case.study.map.tiles
-    datum = Datum.WGS84 if tiles is None else tiles.datum
-    project, extent_m = _build_projection(plan, datum)
+    frame, project = describe_frame(plan.case)
     areas, area_of_demand = _build_areas(plan)
     return {
         "version": PAYLOAD_VERSION,
-        "datum": datum.value,
-        "tiles": None if tiles is None else tiles.model_dump(mode="json"),
-        "origin_m": list(project.origin_m),
-        "extent_m": extent_m,
+        **frame,
         "study": _describe_study(plan),
         "solve": _describe_solve(plan),
         "service": _describe_service(plan),
@@ -76,59 +79,20 @@ def build_map_payload(plan: SitingPlan) -> dict[str, Any]:
     }
 
 
-def _build_projection(plan: SitingPlan, datum: Datum) -> tuple[MapProjection, list[int]]:
-    """Return the projection with its origin in the middle of what the map must show.
-
-    That is all demand and all candidates, for stations may stand far from both; its west, south,
-    east and north come along, in metres from the origin.
-    """
-    frames = (plan.case.demand, plan.case.candidates)
-    points = np.concatenate([shapely.get_coordinates(f.geometry.to_numpy()) for f in frames])
-    if not len(points):
-        points = np.column_stack([plan.case.roads.node_lon_deg, plan.case.roads.node_lat_deg])
-    metres = MapProjection(datum=datum).points_m(points[:, 0], points[:, 1])
-    low, high = metres.min(axis=0), metres.max(axis=0)
-    middle = (low + high) // 2
-    origin_m = (int(middle[0]), int(middle[1]))
-    return (
-        MapProjection(datum=datum, origin_m=origin_m),
-        [int(v) for v in (*(low - middle), *(high - middle))],
-    )
-
-
 def _describe_study(plan: SitingPlan) -> dict[str, Any]:
-    study, case = plan.case.study, plan.case
-    inputs = study.inputs
+    study = plan.case.study
     return {
-        "name": study.name,
-        "title": _text(study.title),
-        "data_date": study.data_date,
-        "illustrative": case.illustrative,
-        "illustrative_note": None
-        if study.illustrative_note is None
-        else _text(study.illustrative_note),
-        "illustrative_vehicles": inputs.vehicles.illustrative,
-        "illustrative_stations": any(s.illustrative for s in inputs.stations),
-        "sources": {
-            "roads": inputs.roads.source or case.roads.source,
-            "vehicles": inputs.vehicles.source,
-            "stations": sorted({s.source for s in inputs.stations if s.source}),
-        },
-        "brands": [
-            {"id": brand.id, "name": {"en": brand.name, "zh": brand.name_zh or brand.name}}
-            for brand in study.brands
-        ],
+        **describe_study(plan.case),
         "tiers": [
             {
                 "id": tier.id,
-                "name": _text(tier.name),
+                "name": as_text(tier.name),
                 "connectors": tier.connectors,
                 "power_kw": tier.power_kw,
             }
             for tier in study.tiers
         ],
-        "budget_cny": _number(case.instance.requirements.budget_cny),
-        "cutoff_minutes": study.access.cutoff_minutes,
+        "budget_cny": as_number(plan.case.instance.requirements.budget_cny),
         "max_wait_minutes": study.service.max_wait_minutes,
         "wait_exceeded_share": study.service.wait_exceeded_share,
         "accounts": study.accounts.value,
@@ -140,9 +104,9 @@ def _describe_solve(plan: SitingPlan) -> dict[str, Any]:
     solve = plan.solve
     return {
         "status": solve.status.value,
-        "objective_kwh_per_day": _number(solve.objective),
-        "bound_kwh_per_day": _number(solve.bound),
-        "gap": _number(solve.gap),
+        "objective_kwh_per_day": as_number(solve.objective),
+        "bound_kwh_per_day": as_number(solve.bound),
+        "gap": as_number(solve.gap),
         "gap_asked": plan.case.study.solve.gap,
         "engine": str(solve.engine),
         "feasible": plan.joint.evaluation.feasible,
@@ -154,29 +118,21 @@ def _describe_service(plan: SitingPlan) -> dict[str, Any]:
     ledger = plan.ledger
     columns = [c for c in ledger.columns if c.endswith("_kwh_per_day")]
     return {
-        "brands": {column: _numbers(ledger[column], 1) for column in columns},
-        "pays_cny": _numbers(ledger["pays_cny"], 2),
+        "brands": {column: as_numbers(ledger[column], 1) for column in columns},
+        "pays_cny": as_numbers(ledger["pays_cny"], 2),
     }
 
 
 def _describe_districts(plan: SitingPlan, project: MapProjection) -> dict[str, Any]:
     districts = plan.case.districts
+    described = describe_districts(districts, project)
     if districts is None:
-        return {"id": [], "name": [], "shape": pack_lines([]), "rings": "", "label": pack_lines([])}
-    rings = [project.rings_m(shape, DISTRICT_TOLERANCE_M) for shape in districts.geometry]
-    inside = districts.geometry.representative_point()
+        return described
     service = plan.service_by_district.set_index("district")
-    return {
-        "id": _strings(districts["district_id"]),
-        "name": _names(districts),
-        "rings": pack_integers([len(r) for r in rings]),
-        "shape": pack_lines([ring for r in rings for ring in r]),
-        "label": project.pack_points(inside),
-        **{
-            column: _numbers(service[column].reindex(districts["district_id"], fill_value=0.0), 1)
-            for column in service.columns
-            if column.endswith("_kwh_per_day")
-        },
+    return described | {
+        column: as_numbers(service[column].reindex(districts["district_id"], fill_value=0.0), 1)
+        for column in service.columns
+        if column.endswith("_kwh_per_day")
     }
 
 
@@ -221,7 +177,6 @@ def _describe_areas(
         return np.asarray(np.rint(np.array(sums) / KWH_STEP), dtype=np.int64)
 
     wanted = by_area(instance.demand_kwh_per_day)
-    rings = [project.rings_m(shape, AREA_TOLERANCE_M) for shape in areas["shapes"]]
     first = np.full(n, -1, dtype=np.int64)
     np.maximum.at(first, area_of_demand, instance.demand_district)
     states = _states(plan)
@@ -229,8 +184,7 @@ def _describe_areas(
         "id": areas["id"],
         "kwh_step": KWH_STEP,
         "district": pack_integers(first),
-        "rings": pack_integers([len(r) for r in rings]),
-        "shape": pack_lines([ring for r in rings for ring in r]),
+        **pack_polygons(areas["shapes"], project, tolerance_m=AREA_TOLERANCE_M),
         "wanted": [pack_integers(row) for row in wanted],
         # What is missing is mostly zero where a plan is good: one byte instead of three.
         "missing": {
@@ -266,19 +220,19 @@ def _describe_sites(
         "mean_drive_min": 2,
     }
     return {
-        "id": _strings(sites["site_id"]),
-        "name": _names(candidates),
-        "kind": _strings(sites["kind"]),
+        "id": as_strings(sites["site_id"]),
+        "name": as_names(candidates),
+        "kind": as_strings(sites["kind"]),
         "district": [int(d) for d in instance.site_district[opened]],
         "tier": [tier_order[t] for t in sites["tier"]],
         "point": project.pack_points(candidates.geometry),
-        "longitude": _numbers(sites["longitude"], 6),
-        "latitude": _numbers(sites["latitude"], 6),
-        **{name: _numbers(sites[name], digits) for name, digits in numbers.items()},
+        "longitude": as_numbers(sites["longitude"], 6),
+        "latitude": as_numbers(sites["latitude"], 6),
+        **{name: as_numbers(sites[name], digits) for name, digits in numbers.items()},
         "energy_by_brand": [
-            _numbers(sites[f"energy_{brand}_kwh_per_day"], 1) for brand in instance.brands
+            as_numbers(sites[f"energy_{brand}_kwh_per_day"], 1) for brand in instance.brands
         ],
-        "grid_limit_kw": [_number(kw) for kw in grid_kw],
+        "grid_limit_kw": [as_number(kw) for kw in grid_kw],
         "required": [bool(r) for r in instance.requirements.required[opened]],
         **_why(plan, opened),
         "reach": _pack_reach(plan, opened, area_of_demand),
@@ -302,9 +256,9 @@ def _why(plan: SitingPlan, opened: LongArray) -> dict[str, Any]:
         missing += np.bincount(j, weights=unserved[i, b], minlength=instance.n_supply)
         only += np.bincount(j, weights=wanted[i, b] * alone[i], minlength=instance.n_supply)
     return {
-        "reach_kwh_per_day": _numbers(reach[opened], 1),
-        "reach_unserved_kwh_per_day": _numbers(missing[opened], 1),
-        "only_here_kwh_per_day": _numbers(only[opened], 1),
+        "reach_kwh_per_day": as_numbers(reach[opened], 1),
+        "reach_unserved_kwh_per_day": as_numbers(missing[opened], 1),
+        "only_here_kwh_per_day": as_numbers(only[opened], 1),
     }
 
 
@@ -339,13 +293,13 @@ def _describe_stations(plan: SitingPlan, project: MapProjection) -> dict[str, An
     supply = slice(case.instance.n_site, None)
     return {
         "id": list(case.instance.station_ids),
-        "name": _names(stations),
-        "operator": _column(stations, "operator"),
-        "network": _column(stations, "network"),
-        "owner": _column(stations, "owner_brand"),
-        "connectors": _optional_numbers(stations, "connectors"),
-        "power_kw": _optional_numbers(stations, "power_kw"),
-        "capacity_kwh_per_day": _numbers(case.instance.station_capacity_kwh_per_day, 1),
+        "name": as_names(stations),
+        "operator": as_column(stations, "operator"),
+        "network": as_column(stations, "network"),
+        "owner": as_column(stations, "owner_brand"),
+        "connectors": as_optional_numbers(stations, "connectors"),
+        "power_kw": as_optional_numbers(stations, "power_kw"),
+        "capacity_kwh_per_day": as_numbers(case.instance.station_capacity_kwh_per_day, 1),
         "illustrative": [bool(v) for v in stations["illustrative"]]
         if "illustrative" in stations
         else [False] * len(stations),
@@ -356,7 +310,7 @@ def _describe_stations(plan: SitingPlan, project: MapProjection) -> dict[str, An
             "joint": _brand_bits(case.instance.usable[supply]),
         },
         "energy_kwh_per_day": {
-            name: _numbers(state.evaluation.supplied_kwh_per_day[supply].sum(axis=1), 1)
+            name: as_numbers(state.evaluation.supplied_kwh_per_day[supply].sum(axis=1), 1)
             for name, state in _states(plan).items()
         },
     }
@@ -368,8 +322,8 @@ def _describe_candidates(plan: SitingPlan, project: MapProjection) -> dict[str, 
     candidates = plan.case.candidates.iloc[closed]
     return {
         "id": [plan.case.instance.site_ids[j] for j in closed],
-        "name": _names(candidates),
-        "kind": _strings(candidates["kind"]),
+        "name": as_names(candidates),
+        "kind": as_strings(candidates["kind"]),
         "forbidden": [bool(f) for f in plan.case.instance.requirements.forbidden[closed]],
         "point": project.pack_points(candidates.geometry),
     }
@@ -378,9 +332,9 @@ def _describe_candidates(plan: SitingPlan, project: MapProjection) -> dict[str, 
 def _describe_unreachable(plan: SitingPlan, project: MapProjection) -> dict[str, Any]:
     unreachable = plan.case.unreachable
     return {
-        "id": _strings(unreachable["demand_id"]),
-        "reason": _strings(unreachable["reason"]),
-        "kwh_per_day": _numbers(unreachable["kwh_per_day"], 1),
+        "id": as_strings(unreachable["demand_id"]),
+        "reason": as_strings(unreachable["reason"]),
+        "kwh_per_day": as_numbers(unreachable["kwh_per_day"], 1),
         "point": project.pack_points(unreachable.geometry),
     }
 
@@ -388,42 +342,3 @@ def _describe_unreachable(plan: SitingPlan, project: MapProjection) -> dict[str,
 def _brand_bits(usable: BoolArray) -> list[int]:
     """Return (n,) one bit a brand: whether its drivers may charge there."""
     return [int(bits) for bits in usable @ (1 << np.arange(usable.shape[1]))]
-
-
-def _text(text: Text) -> dict[str, str]:
-    return {"en": text.en, "zh": text.zh or text.en}
-
-
-def _names(frame: pd.DataFrame) -> list[str | dict[str, str]]:
-    """Return names, in two languages where the data has both."""
-    names = _column(frame, "name")
-    if "name_zh" not in frame:
-        return list(names)
-    return [
-        {"en": name or zh, "zh": zh} if zh and zh != name else name
-        for name, zh in zip(names, _column(frame, "name_zh"), strict=True)
-    ]
-
-
-def _column(frame: pd.DataFrame, name: str) -> list[str]:
-    return _strings(frame[name]) if name in frame else [""] * len(frame)
-
-
-def _strings(values: Iterable[object]) -> list[str]:
-    return ["" if value is None or value != value else str(value) for value in values]  # noqa: PLR0124 - NaN test
-
-
-def _optional_numbers(frame: pd.DataFrame, name: str) -> list[float | int | None]:
-    return _numbers(frame[name], 1) if name in frame else [None] * len(frame)
-
-
-def _numbers(values: Iterable[Any], digits: int) -> list[float | int | None]:
-    return [_number(value, digits) for value in values]
-
-
-def _number(value: Any, digits: int | None = None) -> float | int | None:  # noqa: ANN401 - any number
-    """Return a JSON number, whole where it can be; null for what is unknown or unlimited."""
-    if value is None or not math.isfinite(float(value)):
-        return None
-    number = float(value) if digits is None else round(float(value), digits)
-    return int(number) if number.is_integer() else number
