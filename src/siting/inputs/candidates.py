@@ -64,7 +64,8 @@ CLASS_PREFERENCE = {
 
 
 NOTHING_EXCLUDED = gpd.GeoDataFrame(
-    {name: pd.Series([], dtype="str") for name in ("site_id", "reason", "name", "kind")},
+    {name: pd.Series([], dtype="str") for name in ("site_id", "reason", "name", "kind")}
+    | {"row": pd.Series([], dtype=np.int64)},
     geometry=[],
     crs=WGS84_EPSG,
 )
@@ -99,9 +100,9 @@ class CandidateTable:
     frame
         Points (EPSG:4326, WGS-84) with site_id (unique), name, kind, connectors_max and
         grid_limit_kw (infinite where there is no limit), grid_group (``""`` for none),
-        rent_cny_per_year, illustrative.
+        rent_cny_per_year, illustrative, row (int, the row of the file, from 1; 0 for none).
     excluded
-        Points of every candidate left out: site_id, reason, name, kind.
+        Points of every candidate left out: site_id, reason, name, kind, row.
     exclusion_areas
         Polygons with name where no site may be; None where the study has none.
     notices
@@ -257,7 +258,7 @@ def _read_file(spec: Candidates, path: Path) -> tuple[gpd.GeoDataFrame, list[Fau
     columns = apply_contract(table, CANDIDATES_SCHEMA, faults=faults).assign(illustrative=made)
     unnamed = columns["name"] == ""
     columns["name"] = columns["name"].where(~unnamed, columns["site_id"])
-    frame = gpd.GeoDataFrame(columns, geometry=geometry, crs=WGS84_EPSG).reset_index(drop=True)
+    frame = gpd.GeoDataFrame(columns, geometry=geometry, crs=WGS84_EPSG).reset_index(names="row")
     return frame, [*table.notices, *notices, *shifts]
 
 
@@ -318,6 +319,7 @@ def _unlimited_sites(
             "grid_limit_kw": np.full(len(ids), math.inf),
             "grid_group": pd.Series([""] * len(ids), dtype="str"),
             "rent_cny_per_year": np.zeros(len(ids)),
+            "row": np.zeros(len(ids), dtype=np.int64),
             "illustrative": np.ones(len(ids), dtype=bool),
         },
         geometry=points,

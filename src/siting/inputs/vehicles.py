@@ -105,7 +105,7 @@ def read_vehicles(spec: Vehicles, brands: Sequence[str]) -> VehicleTable:
         flags, wrong = flag_column(table, "illustrative")
         made, faults = made | flags, [*faults, *wrong]
     columns = apply_contract(table, schema, faults=faults)
-    frame = gpd.GeoDataFrame(columns, geometry=geometry, crs=WGS84_EPSG).reset_index(drop=True)
+    frame = gpd.GeoDataFrame(columns, geometry=geometry, crs=WGS84_EPSG).reset_index(names="row")
     vehicles = VehicleTable(
         frame=frame,
         brands=tuple(brands),
