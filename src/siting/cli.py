@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import sys
 import time
 from contextlib import contextmanager
@@ -20,11 +21,14 @@ from rich.markup import escape
 from rich.table import Table
 
 from siting import __version__
+from siting.domain import SECONDS_PER_MINUTE
 from siting.errors import ExitCode, SitingError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from siting.alliance.games import CoalitionPlan
+    from siting.batch.records import StudyRecord
     from siting.optimise.solve import Progress
     from siting.pipeline import Stage
     from siting.plan import SitingPlan
@@ -55,6 +59,7 @@ class _StageReport:
     def __init__(self) -> None:
         self.rows: list[tuple[str, float, float]] = []
         self._name: str | None = None
+        self._n_coalition = 0
         self._started_s = time.perf_counter()
         self._status = err.status("starting") if err.is_terminal else None
 
@@ -81,6 +86,12 @@ class _StageReport:
             gap = "no plan yet" if progress.gap is None else f"gap {progress.gap:.2%}"
             self._status.update(f"solving … {gap}, {progress.seconds:.0f} s")
 
+    def coalition(self, plan: CoalitionPlan) -> None:
+        """Count the coalitions as they come."""
+        self._n_coalition += 1
+        if self._status is not None:
+            self._status.update(f"coalitions … {self._n_coalition} solved")
+
     def _close(self) -> None:
         if self._name is not None:
             self.rows.append((self._name, time.perf_counter() - self._started_s, _peak_mib()))
@@ -97,7 +108,7 @@ def _peak_mib() -> float:
 
 
 @contextmanager
-def _faults_explained() -> Iterator[None]:
+def _faults_explained(kept: str = "nothing was written") -> Iterator[None]:
     """Turn siting's errors into a list of faults and an exit code, never a traceback."""
     try:
         yield
@@ -108,7 +119,7 @@ def _faults_explained() -> Iterator[None]:
             err.print(f"  • {escape(_printable(str(fault)))}")
         raise typer.Exit(error.exit_code) from None
     except KeyboardInterrupt:
-        err.print("Interrupted; nothing was written.")
+        err.print(f"Interrupted; {kept}.")
         raise typer.Exit(ExitCode.INTERRUPTED) from None
 
 
@@ -136,6 +147,57 @@ def plan(
     """Solve a study and write its site list, map and manifest."""
     with _faults_explained():
         _plan(study, out_folder)
+
+
+@app.command()
+def alliance(
+    study: StudyArgument,
+    out_folder: Annotated[
+        Path | None,
+        typer.Option(
+            "--out", "-o", help="Folder of the outputs; outputs/<name>-alliance if not set."
+        ),
+    ] = None,
+    *,
+    target: Annotated[
+        bool,
+        typer.Option(
+            "--target", help="Compare what the plan's service would cost each coalition alone."
+        ),
+    ] = False,
+    workers: Annotated[int, typer.Option(min=1, help="Coalitions solved at once.")] = 2,
+) -> None:
+    """Split the joint investment: what every coalition could do alone, and who pays what.
+
+    Finished coalitions are kept in the folder: run again, it goes on where it stopped.
+    """
+    from siting import pipeline  # noqa: PLC0415 - keeps `--help` quick
+    from siting.investment import change_alliance  # noqa: PLC0415 - the same
+    from siting.study import AllianceGame, read_study  # noqa: PLC0415 - the same
+
+    with _faults_explained("coalitions that were finished are kept, and the next run goes on"):
+        asked = read_study(study)
+        if target:
+            asked = change_alliance(asked, game=AllianceGame.TARGET)
+        folder = out_folder or Path("outputs", f"{asked.name}-alliance")
+        with _StageReport() as report:
+            inputs = pipeline.read_inputs(asked, on_stage=report.stage)
+            case = pipeline.build_case(inputs, on_stage=report.stage)
+            investment = pipeline.invest(
+                case,
+                folder,
+                on_stage=report.stage,
+                on_progress=report.solving,
+                on_coalition=report.coalition,
+                n_worker=workers,
+            )
+            report.stage(pipeline.Stage.WRITE)
+            pipeline.write_investment(investment, folder)
+    _print_stages(report)
+    for line in investment.summary_lines():
+        out.print(escape(_printable(line)))
+    out.print(f"report     {escape(str(folder / 'alliance.html'))}")
+    out.print(f"ledger     {escape(str(folder / 'ledger.csv'))}")
 
 
 @app.command()
@@ -175,6 +237,72 @@ def merge(
         f"{len(merged.frame):,} stations, {len(merged.merges):,} merges, "
         f"{len(merged.doubtful):,} doubtful pairs kept apart: {escape(str(out_file))}"
     )
+
+
+@app.command()
+def batch(
+    studies: Annotated[
+        list[Path],
+        typer.Argument(
+            help="Study files, folders of study*.yaml, or CSV tables: name, study, and columns "
+            "named by keys such as requirements.budget_cny.",
+            show_default=False,
+        ),
+    ],
+    out_folder: OutOption,
+    *,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Studies at once; all cores if not set.")
+    ] = None,
+    scheduler: Annotated[
+        str | None, typer.Option(help="Address of a Dask scheduler, tcp://host:8786.")
+    ] = None,
+    timeout_minutes: Annotated[
+        float, typer.Option(min=0.01, help="How long one study may take.")
+    ] = 60.0,
+) -> None:
+    """Run many studies, each alone in its process; run again, it goes on where it stopped."""
+    from siting.batch.jobs import read_jobs  # noqa: PLC0415 - keeps `--help` quick
+    from siting.batch.records import Outcome  # noqa: PLC0415 - the same
+    from siting.batch.run import run_batch  # noqa: PLC0415 - the same
+
+    with _faults_explained("studies that ended are kept, and the next run goes on from there"):
+        jobs = read_jobs(studies)
+        n_done = 0
+
+        def show(record: StudyRecord) -> None:
+            nonlocal n_done
+            n_done += 1
+            out.print(f"{n_done:>{len(str(len(jobs)))}}/{len(jobs)} {_batch_line(record)}")
+
+        records = run_batch(
+            jobs,
+            out_folder,
+            workers=workers or os.cpu_count() or 1,
+            scheduler=scheduler,
+            timeout_s=timeout_minutes * SECONDS_PER_MINUTE,
+            on_record=show,
+        )
+    n_planned = sum(record.outcome is Outcome.PLANNED for record in records)
+    out.print(f"{n_planned:,} of {len(jobs):,} studies have a plan")
+    out.print(f"table      {escape(str(out_folder / 'batch.csv'))}")
+    out.print(f"maps       {escape(str(out_folder / 'index.html'))}")
+    if n_planned < len(jobs):
+        raise typer.Exit(ExitCode.PARTIAL)
+
+
+def _batch_line(record: StudyRecord) -> str:
+    """Return what became of a study on one line."""
+    figures = record.figures
+    if figures is None:
+        detail = f"{record.outcome.value}: {record.reasons[0] if record.reasons else ''}"
+    else:
+        detail = (
+            f"{figures.n_sites} sites, {figures.share_today:.1%} → {figures.share_planned:.1%} "
+            f"served, gap {figures.gap:.2%}"
+        )
+    took = "done before" if record.reused else f"{record.wall_s:.1f} s"
+    return escape(_printable(f"{record.name}: {detail} ({took})"))
 
 
 @app.command()

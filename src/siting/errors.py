@@ -18,6 +18,7 @@ class ExitCode(IntEnum):
     BAD_INPUT = 2
     INFEASIBLE = 3
     NO_PLAN = 4
+    PARTIAL = 5
     INTERRUPTED = 130
 
 

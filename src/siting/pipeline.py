@@ -18,16 +18,26 @@ from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from pydantic import BaseModel
 
+from siting.alliance.games import compute_fingerprint
 from siting.case import SitingCase, StudyInputs, build_case
 from siting.domain import SolveStatus, Stage, ignore_stage
 from siting.errors import Fault, InfeasibleError, InputError
+from siting.inputs.areas import read_areas
 from siting.inputs.districts import read_districts
+from siting.inputs.population import read_population
 from siting.inputs.stations import merge_stations, read_stations
 from siting.inputs.vehicles import read_vehicles
 from siting.instance import evaluate
+from siting.investment import JointInvestment, solve_investment
 from siting.network.road_network import load_roads
 from siting.optimise.conflicts import find_conflict
 from siting.optimise.solve import SolveOptions, expect_plan, solve, solve_baseline
+from siting.outputs.alliance_store import KEPT_IN, PlanFolder, refuse_other_folder
+from siting.outputs.alliance_tables import (
+    ALLIANCE_MANIFEST,
+    render_alliance_manifest,
+    render_tables,
+)
 from siting.outputs.files import (
     MANIFEST_NAME,
     refuse_foreign_folder,
@@ -45,9 +55,10 @@ from siting.study import Stations, Study, read_station_feeds, read_study
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from siting.alliance.games import CoalitionPlan
     from siting.inputs.stations import MergedStations
     from siting.instance import SitingInstance
-    from siting.optimise.solve import Progress
+    from siting.optimise.solve import Progress, SolveResult
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -57,11 +68,13 @@ __all__ = [
     "Stage",
     "build_case",
     "embedded_study_path",
+    "invest",
     "read_inputs",
     "read_study",
     "refuse_foreign_folder",
     "run",
     "solve_case",
+    "write_investment",
     "write_outputs",
 ]
 
@@ -94,6 +107,14 @@ def read_inputs(study: Study, *, on_stage: Callable[[Stage], None] = ignore_stag
     districts = (
         None if files.districts is None else _collect(faults, read_districts, files.districts)
     )
+    population = (
+        None if files.population is None else _collect(faults, read_population, files.population)
+    )
+    water = (
+        None
+        if files.water is None
+        else _collect(faults, read_areas, files.water.path, files.water.datum)
+    )
     if faults or roads is None or vehicles is None:
         raise InputError(faults)
     return StudyInputs(
@@ -102,7 +123,9 @@ def read_inputs(study: Study, *, on_stage: Callable[[Stage], None] = ignore_stag
         vehicles=vehicles,
         stations=tuple(table for table in stations if table is not None),
         districts=districts,
-        input_sha256=_hash_inputs(study),
+        population=population,
+        water=water,
+        input_sha256=hash_inputs(study),
     )
 
 
@@ -122,8 +145,18 @@ def solve_case(
     *,
     on_stage: Callable[[Stage], None] = ignore_stage,
     on_progress: Callable[[Progress], None] | None = None,
+    known: SolveResult | None = None,
 ) -> SitingPlan:
     """Solve a case: service today, with unified accounts, and with the best plan found.
+
+    Parameters
+    ----------
+    case
+        What is solved.
+    on_stage, on_progress
+        Told of the stages, and of the solve.
+    known
+        The answer, where it was found before.
 
     Raises
     ------
@@ -137,7 +170,7 @@ def solve_case(
     unified = _serve(case.instance)
     on_stage(Stage.SOLVE)
     asked = case.study.solve
-    result = solve(
+    result = known or solve(
         case.instance,
         options=SolveOptions(
             gap=asked.gap, time_limit_s=asked.time_limit_s, seed=asked.seed, engine=asked.engine
@@ -167,6 +200,58 @@ def write_outputs(plan: SitingPlan, folder: Path) -> None:
     }
     manifest = render_manifest(build_manifest(plan, files=files))
     write_folder(folder, {**files, MANIFEST_NAME: manifest})
+
+
+def invest(
+    case: SitingCase,
+    folder: Path,
+    *,
+    on_stage: Callable[[Stage], None] = ignore_stage,
+    on_progress: Callable[[Progress], None] | None = None,
+    on_coalition: Callable[[CoalitionPlan], None] | None = None,
+    n_worker: int = 1,
+) -> JointInvestment:
+    """Solve a case and all coalitions of its brands, going on from what the folder holds.
+
+    Every finished coalition is kept in ``folder/coalitions``, so a run that was killed redoes
+    nothing, and a changed study solves only what the change touches.
+
+    Raises
+    ------
+    StudyError, InfeasibleError, SolveError
+        As :func:`solve_case` and :func:`siting.investment.solve_investment` do.
+    OutputError
+        If the folder holds other files.
+    KeyboardInterrupt
+        On Ctrl-C; what was finished is kept.
+    """
+    refuse_other_folder(folder)
+    store = PlanFolder(path=folder / KEPT_IN)
+    asked = case.study.solve, case.study.objective
+    key = compute_fingerprint(case.instance, *asked)
+    known = store.get_joint(key, case.instance)
+    plan = solve_case(case, on_stage=on_stage, on_progress=on_progress, known=known)
+    if plan.solve.interrupted:
+        raise KeyboardInterrupt
+    store.keep_joint(key, plan.solve)
+    on_stage(Stage.COALITIONS)
+    return solve_investment(plan, store=store, on_solved=on_coalition, n_worker=n_worker)
+
+
+def write_investment(investment: JointInvestment, folder: Path) -> None:
+    """Write the tables and the page of a joint investment; the manifest comes last.
+
+    Raises
+    ------
+    OutputError
+        If the folder holds other files or cannot be written.
+    """
+    refuse_other_folder(folder)
+    (folder / ALLIANCE_MANIFEST).unlink(missing_ok=True)
+    files = render_tables(investment)
+    for name, content in files.items():
+        write_file(folder / name, content)
+    write_file(folder / ALLIANCE_MANIFEST, render_alliance_manifest(investment, files=files))
 
 
 def run(study_path: Path, folder: Path) -> SitingPlan:
@@ -228,8 +313,11 @@ def _serve(instance: SitingInstance) -> ServiceState:
     return ServiceState(decision=decision, evaluation=evaluate(instance, decision))
 
 
-def _hash_inputs(study: Study) -> dict[str, str]:
-    """Return the SHA-256 of every input file by its name; of two of a name, by folder and name."""
+def hash_inputs(study: Study) -> dict[str, str]:
+    """Return the SHA-256 of every input file by its name; of two of a name, by folder and name.
+
+    A file that cannot be read has an empty hash; its reader says what is wrong with it.
+    """
     paths = sorted(set(_find_paths(study.inputs)))
     names = [path.name for path in paths]
     return {
@@ -252,5 +340,8 @@ def _find_paths(part: BaseModel) -> Iterator[Path]:
 
 
 def _hash_file(path: Path) -> str:
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+    try:
+        with path.open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+    except OSError:
+        return ""

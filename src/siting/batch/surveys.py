@@ -1,0 +1,92 @@
+"""Road access kept on disk, so that scenarios of a city never measure it twice.
+
+One ``.npz`` a survey, named by the hash of all that it depends on, and read without pickles.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+import numpy as np
+from filelock import FileLock
+
+from siting.case import RoadAccess, Survey, survey_city, survey_key
+from siting.domain import Direction
+from siting.errors import Fault
+from siting.network.travel_time import TravelTimes
+from siting.outputs.files import write_file
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from siting.case import StudyInputs
+
+
+def share_survey(inputs: StudyInputs, folder: Path) -> Survey:
+    """Return a study's survey; its road access is measured by whoever asks for it first.
+
+    Parameters
+    ----------
+    inputs
+        What the study's files hold.
+    folder
+        Where surveys are kept; shared by all who may ask.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{survey_key(inputs)}.npz"
+    with FileLock(path.with_suffix(".lock")):  # the second who asks waits for the first
+        access = read_access(path)
+        survey = survey_city(inputs, access=access)
+        if access is None:
+            write_access(survey.access, path)
+    return survey
+
+
+def write_access(access: RoadAccess, path: Path) -> None:
+    """Write road access, complete or not at all."""
+    stream = io.BytesIO()
+    times = access.times
+    np.savez(
+        stream,
+        start=times.start,
+        site=times.site,
+        time_s=times.time_s,
+        reach=access.demand_reach,
+        about=np.frombuffer(
+            json.dumps(
+                {
+                    "n_site": times.n_site,
+                    "cutoff_s": times.cutoff_s,
+                    "direction": times.direction.value,
+                    "notices": [asdict(notice) for notice in access.notices],
+                }
+            ).encode(),
+            dtype=np.uint8,
+        ),
+    )
+    write_file(path, stream.getvalue())
+
+
+def read_access(path: Path) -> RoadAccess | None:
+    """Return the road access kept in a file; None if there is none that is whole."""
+    try:
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as kept:
+            about = json.loads(kept["about"].tobytes())
+            return RoadAccess(
+                times=TravelTimes(
+                    start=kept["start"],
+                    site=kept["site"],
+                    time_s=kept["time_s"],
+                    n_site=about["n_site"],
+                    cutoff_s=about["cutoff_s"],
+                    direction=Direction(about["direction"]),
+                ),
+                demand_reach=kept["reach"],
+                notices=tuple(Fault(**notice) for notice in about["notices"]),
+            )
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile):
+        return None
