@@ -86,7 +86,7 @@ class _StageReport:
             gap = "no plan yet" if progress.gap is None else f"gap {progress.gap:.2%}"
             self._status.update(f"solving … {gap}, {progress.seconds:.0f} s")
 
-    def coalition(self, plan: CoalitionPlan) -> None:
+    def coalition(self, _plan: CoalitionPlan) -> None:
         """Count the coalitions as they come."""
         self._n_coalition += 1
         if self._status is not None:

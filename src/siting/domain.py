@@ -67,6 +67,7 @@ class Stage(StrEnum):
     BUILD_INSTANCE = "building the instance"
     BASELINES = "service today"
     SOLVE = "solving"
+    COALITIONS = "solving every coalition"
     EXPLAIN = "finding what conflicts"
     WRITE = "writing"
 

@@ -16,12 +16,13 @@ from __future__ import annotations
 import hashlib
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import dataclass, fields, replace
 from multiprocessing import active_children, get_context
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
+from siting import __version__
 from siting.alliance.coalitions import Alliance, build_coalition_instance, list_members
 from siting.alliance.game import Game, GameKind
 from siting.domain import FloatArray, IntArray, SolveStatus
@@ -163,7 +164,7 @@ def solve_game(
     ask
         Which game.
     options
-        How hard to look, for each coalition.
+        How hard to look, for each coalition; each has one thread.
     store
         Plans found before, by fingerprint; they are not solved again, and new ones are added.
     on_solved
@@ -181,6 +182,7 @@ def solve_game(
         On Ctrl-C; what was finished by then is in the store.
     """
     kept: PlanStore = {} if store is None else store
+    one_thread = replace(options, n_threads=1)
     plans: dict[int, CoalitionPlan] = {}
     waiting = sorted(range(1, alliance.grand), key=lambda s: (s.bit_count(), s))
     running: dict[Future[CoalitionPlan], str] = {}
@@ -195,13 +197,13 @@ def solve_game(
             for coalition in [s for s in waiting if all(part in plans for part in _parts(s))]:
                 waiting.remove(coalition)
                 instance = _pose(alliance, coalition, ask)
-                key = compute_fingerprint(instance, ask, options)
+                key = compute_fingerprint(instance, ask.kind, ask.valuation, one_thread)
                 known = kept.get(key)
                 if known is not None:
                     finish(replace(known, coalition=coalition, cpu_s=0.0))
                     continue
                 starts = _known_plans(alliance, joint, ask, plans, coalition)
-                task = _Task(instance, coalition, ask, options, starts, alliance.instance.brands)
+                task = _Task(instance, coalition, ask, one_thread, starts, alliance.instance.brands)
                 running[submit(task)] = key
             for future in wait(running, return_when=FIRST_COMPLETED).done:
                 plan = future.result()
@@ -245,13 +247,20 @@ def leave_out(solved: SolvedGame, leavers: Iterable[int]) -> SolvedGame:
     )
 
 
-def compute_fingerprint(instance: SitingInstance, ask: Ask, options: SolveOptions) -> str:
-    """Return the SHA-256 of what a coalition faces and of how hard it is solved."""
+def compute_fingerprint(instance: SitingInstance, *asked: object) -> str:
+    """Return the SHA-256 of an instance, of what is asked of it, and of siting's version.
+
+    Parameters
+    ----------
+    instance
+        What is solved.
+    asked
+        Values whose ``repr`` says all there is to them, such as options.
+    """
     digest = hashlib.sha256()
     _feed(digest.update, instance)
     _feed(digest.update, instance.requirements)
-    asked = {**asdict(ask.valuation), **asdict(options), "n_threads": 1}
-    digest.update(repr((ask.kind.value, sorted(asked.items()))).encode())
+    digest.update(repr((__version__, asked)).encode())
     return digest.hexdigest()
 
 
