@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -11,17 +12,19 @@ import h3
 import numpy as np
 import pytest
 import shapely
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from shapely.geometry import LineString, Point, box
 
 from siting.demand import Demand, build_demand, compute_whole_shares
 from siting.errors import InputError
+from siting.inputs.areas import AreaTable, is_inside
 from siting.inputs.contracts import ENERGY_FIGURES
 from siting.inputs.districts import DistrictTable
+from siting.inputs.population import PopulationTable
 from siting.inputs.roads import RoadTable
 from siting.inputs.vehicles import VehicleTable
-from siting.study import Energy, VehicleFormat
+from siting.study import Energy, Spread, VehicleFormat
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -91,6 +94,10 @@ def vehicles_of(
 def build(vehicles: VehicleTable, roads: RoadTable | None, **options: Any) -> Demand:  # noqa: ANN401 - options of build_demand
     energy = options.pop("energy", {"a": ENERGY, "b": ENERGY})
     return build_demand(vehicles, energy=energy, roads=roads, **options)
+
+
+def said(demand: Demand) -> str:
+    return "\n".join(notice.what for notice in demand.notices)
 
 
 def test_points_stay_where_they_are_and_want_their_energy() -> None:
@@ -207,6 +214,136 @@ def test_ids_that_would_stand_twice_are_refused() -> None:
     roads = roads_of([(114.0, 30.002), (114.01, 30.002)], [(114.011, 30.002), (114.0111, 30.002)])
     with pytest.raises(InputError, match="take the # out"):
         build(vehicles, roads)
+
+
+# LEFT is 0.01° wide: water covers its western half in what follows.
+WATER = AreaTable(
+    frame=gpd.GeoDataFrame(
+        {"name": ["lake"]}, geometry=[box(113.99, 29.99, 114.005, 30.02)], crs=4326
+    )
+)
+
+
+def people_of(*shapes: Any, population: Sequence[float]) -> PopulationTable:  # noqa: ANN401 - shapely geometries
+    frame = gpd.GeoDataFrame({"population": population}, geometry=list(shapes), crs=4326)
+    return PopulationTable(frame=frame)
+
+
+def by_people(vehicles: VehicleTable) -> VehicleTable:
+    return replace(vehicles, spread=Spread.POPULATION)
+
+
+def test_a_bridge_carries_no_demand() -> None:
+    bridge = [(114.0001, 30.005), (114.0099, 30.005)]  # from the lake's middle to the shore
+    demand = build(vehicles_of(LEFT, a=[8], spacing_m=300), roads_of(bridge), water=WATER)
+    assert len(demand.frame) > 1
+    assert demand.lon_deg.min() > 114.005
+    assert demand.frame["vehicles_a"].sum() == 8
+    assert build(vehicles_of(LEFT, a=[8], spacing_m=300), roads_of(bridge)).lon_deg.min() < 114.005
+
+
+def test_a_zone_without_roads_stands_on_its_land() -> None:
+    elsewhere = roads_of([(114.011, 30.002), (114.019, 30.002)])
+    demand = build(vehicles_of(LEFT, a=[8]), elsewhere, water=WATER)
+    assert 114.005 < demand.lon_deg[0] < 114.01
+    assert "1 zones hold no road: z0" in demand.notices[0].what
+
+
+def test_a_zone_in_the_lake_stands_on_the_nearest_road_ashore() -> None:
+    lake = box(114.0, 30.0, 114.004, 30.01)
+    roads = roads_of([(114.0, 30.005), (114.0099, 30.005)], [(114.008, 30.0), (114.009, 30.0)])
+    demand = build(vehicles_of(lake, a=[8], b=[1]), roads, water=WATER)
+    assert demand.lon_deg[0] == pytest.approx(114.005, abs=0.0006)  # samples stand 50 m apart
+    assert demand.lon_deg[0] > 114.005
+    assert demand.vehicles_placed == {"a": 8, "b": 1}
+    assert "1 zones lie on water: z0; their demand stands on the nearest road" in said(demand)
+    with pytest.raises(InputError, match="no road ashore"):
+        build(vehicles_of(lake, a=[8]), roads_of([(114.0, 30.0), (114.004, 30.0)]), water=WATER)
+
+
+def test_points_on_water_are_moved_ashore_and_counted() -> None:
+    points = vehicles_of(
+        Point(114.001, 30.005), Point(114.009, 30.005), a=[8, 1], format=VehicleFormat.POINTS
+    )
+    demand = build(points, roads_of([(114.006, 30.0), (114.006, 30.01)]), water=WATER)
+    assert demand.lon_deg.tolist() == pytest.approx([114.006, 114.009])
+    assert demand.lat_deg[0] == pytest.approx(30.005, abs=0.0003)
+    assert "1 points of vehicles lie on water" in said(demand)
+
+
+def test_demand_follows_its_people() -> None:
+    # Three quarters of the people live in the north-east, by points and by an area that juts out.
+    homes = people_of(
+        Point(114.002, 30.002),
+        Point(114.003, 30.002),
+        box(114.006, 30.006, 114.009, 30.014),
+        population=[5, 5, 60],  # half of the 60 live inside LEFT
+    )
+    vehicles = by_people(vehicles_of(LEFT, a=[40], b=[3], spacing_m=500))
+    demand = build(vehicles, roads_of([(114.0, 30.009), (114.001, 30.009)]), population=homes)
+    north = demand.lat_deg > 30.005
+    assert demand.frame["vehicles_a"][north].sum() == 30
+    assert demand.frame["vehicles_a"][~north].sum() == 10
+    assert demand.vehicles_placed == {"a": 40, "b": 3}
+    assert demand.notices == ()
+
+
+def test_nobody_lives_on_the_water() -> None:
+    # The house in the lake counts for nothing; of the quarter all live on its half that is land.
+    homes = people_of(
+        Point(114.001, 30.001),
+        box(114.003, 30.001, 114.007, 30.002),
+        Point(114.009, 30.009),
+        population=[1000, 10, 10],
+    )
+    vehicles = by_people(vehicles_of(LEFT, a=[10], spacing_m=300))
+    demand = build(vehicles, None, population=homes, water=WATER)
+    assert demand.lon_deg.min() > 114.005
+    assert demand.frame["vehicles_a"].tolist() == [5, 5]
+
+
+def test_zones_without_people_follow_their_roads_and_are_named() -> None:
+    road = [(114.011, 30.002), (114.019, 30.002)]
+    vehicles = by_people(vehicles_of(LEFT, RIGHT, a=[5, 5]))
+    homes = people_of(Point(114.002, 30.007), population=[1])
+    demand = build(vehicles, roads_of(road), population=homes)
+    assert demand.lat_deg == pytest.approx([30.007, 30.002])
+    assert "1 zones hold no population: z1" in said(demand)
+
+
+@given(st.integers(0, 2**32 - 1), st.booleans(), st.booleans())
+@settings(max_examples=25)
+def test_no_vehicle_is_lost_and_none_stands_on_water(
+    seed: int,
+    with_roads: bool,  # noqa: FBT001 - hypothesis gives them so
+    with_people: bool,  # noqa: FBT001 - the same
+) -> None:
+    rng = np.random.default_rng(seed)
+    squares = [
+        box(114 + i / 100, 30 + k / 100, 114.01 + i / 100, 30.01 + k / 100)
+        for i in range(4)
+        for k in range(4)
+    ]
+    discs = [
+        Point(*rng.uniform([114, 30], [114.04, 30.04])).buffer(rng.uniform(0.001, 0.012))
+        for _ in range(5)
+    ]
+    water = AreaTable(frame=gpd.GeoDataFrame({"name": list("abcde")}, geometry=discs, crs=4326))
+    ends = (
+        rng.uniform([114, 30], [114.04, 30.04], (12, 2, 2)) if with_roads else np.empty((0, 2, 2))
+    )
+    ashore = [(114.06, 30.0), (114.06, 30.04)]
+    roads = roads_of(*[[tuple(a), tuple(b)] for a, b in ends], ashore)
+    homes = [Point(xy) for xy in rng.uniform([114, 30], [114.04, 30.04], (10, 2))]
+    people = people_of(*homes, *discs, population=rng.uniform(0.1, 9, 15).tolist())
+    vehicles = vehicles_of(
+        *squares, a=rng.poisson(5, 16).tolist(), b=rng.uniform(0, 9, 16).tolist(), spacing_m=400
+    )
+    demand = build(
+        by_people(vehicles) if with_people else vehicles, roads, population=people, water=water
+    )
+    assert demand.vehicles_placed == vehicles.totals
+    assert not is_inside(demand.lon_deg, demand.lat_deg, water).any()
 
 
 def test_cells_of_any_size_lose_no_vehicle_and_stand_on_roads() -> None:

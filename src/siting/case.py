@@ -49,9 +49,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from siting.demand import Demand
+    from siting.inputs.areas import AreaTable
     from siting.inputs.candidates import CandidateTable
     from siting.inputs.datum import DatumFit
     from siting.inputs.districts import DistrictTable
+    from siting.inputs.population import PopulationTable
     from siting.inputs.roads import RoadTable
     from siting.inputs.stations import StationTable
     from siting.inputs.vehicles import VehicleTable
@@ -80,6 +82,8 @@ class StudyInputs:
     stations: tuple[StationTable, ...]
     districts: DistrictTable | None
     input_sha256: dict[str, str]
+    population: PopulationTable | None = None
+    water: AreaTable | None = None
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -290,6 +294,8 @@ def build_case(
         instance_today=today,
         notices=(
             *inputs.vehicles.notices,
+            *(() if inputs.population is None else inputs.population.notices),
+            *(() if inputs.water is None else inputs.water.notices),
             *chain.from_iterable(table.notices for table in inputs.stations),
             *survey.notices,
         ),
@@ -329,6 +335,8 @@ def survey_city(
         inputs.vehicles,
         energy=energy_by_brand(study),
         roads=inputs.roads,
+        population=inputs.population,
+        water=inputs.water,
         districts=inputs.districts,
     )
     on_stage(Stage.CANDIDATES)
@@ -336,6 +344,7 @@ def survey_city(
         study.inputs.candidates,
         roads=inputs.roads,
         demand=demand,
+        water=inputs.water,
         required=study.requirements.required,
     )
     fates = combine_stations(inputs.stations)

@@ -80,15 +80,36 @@ class VehicleFormat(StrEnum):
     POINTS = "points"
     ZONES = "zones"
     H3 = "h3"
+    RASTER = "raster"
+
+
+class Spread(StrEnum):
+    """How a zone's demand is spread inside it."""
+
+    ROADS = "roads"
+    POPULATION = "population"
+
+
+class BrandRaster(_Model):
+    """One brand's vehicles as a raster."""
+
+    brand: Id
+    """Id of the brand."""
+    path: Path
+    """GeoTIFF whose cells hold numbers of vehicles, in any CRS that it states."""
+    band: Annotated[int, Field(ge=1)] = 1
+    """The raster's band, from 1; several brands may share a file."""
 
 
 class Vehicles(_Model):
     """Vehicle density by brand."""
 
-    path: Path
+    path: Path | None = None
     """CSV, Parquet, GeoJSON or GeoPackage with a column `vehicles_<brand id>` per brand."""
     format: VehicleFormat = VehicleFormat.POINTS
-    """`points` (longitude, latitude), `zones` (polygons) or `h3` (a column `h3_cell`)."""
+    """`points` (longitude, latitude), `zones` (polygons), `h3` (a column `h3_cell`) or `raster`."""
+    rasters: list[BrandRaster] = Field(default_factory=list)
+    """Instead of `path`, for `raster`: a file or a band for each brand."""
     datum: Datum = Datum.WGS84
     """Datum of the coordinates."""
     id_column: str | None = None
@@ -98,7 +119,11 @@ class Vehicles(_Model):
     zones_id_column: str | None = None
     """Column of the polygons' ids; zone_id, adcode or id is taken if it is not set."""
     point_spacing_m: Annotated[float, Field(ge=50, le=20_000, allow_inf_nan=False)] = 800.0
-    """A zone's demand stands at about one point on its roads per square of this side (m)."""
+    """A zone's demand stands at about one point per square of this side (m); finer cells of a
+    raster are joined to such squares."""
+    spread: Spread = Spread.ROADS
+    """Whether a zone's demand follows its `roads`, or its people (`population`, which needs
+    `inputs.population`)."""
     illustrative: bool = False
     """True for made figures; the map, the tables and the report then say so."""
     source: str | None = None
@@ -108,7 +133,38 @@ class Vehicles(_Model):
     def _polygons_go_with_zones(self) -> Self:
         if self.zones_path is not None and self.format is not VehicleFormat.ZONES:
             raise ValueError("zones_path goes with `format: zones`")
+        is_raster = self.format is VehicleFormat.RASTER
+        if is_raster != bool(self.rasters) or is_raster != (self.path is None):
+            raise ValueError("give rasters for `format: raster`, and a path for all others")
+        brands = [raster.brand for raster in self.rasters]
+        if len(set(brands)) < len(brands):
+            raise ValueError("give one raster for each brand")
         return self
+
+    @property
+    def file_name(self) -> str:
+        """Name of the file, or of the rasters' first, for faults and summaries."""
+        return (self.path or self.rasters[0].path).name
+
+
+class Population(_Model):
+    """Where people live, to spread the vehicles of zones by."""
+
+    path: Path
+    """Points or polygons with a column `population`, or a GeoTIFF of people a cell."""
+    band: Annotated[int, Field(ge=1)] = 1
+    """The GeoTIFF's band, from 1."""
+    datum: Datum = Datum.WGS84
+    """Datum of the coordinates."""
+
+
+class Water(_Model):
+    """Where no demand and no generated site may stand."""
+
+    path: Path
+    """GeoJSON, GeoPackage or GeoParquet of polygons, or a .osm or .osm.pbf file with its water."""
+    datum: Datum = Datum.WGS84
+    """Datum of the coordinates."""
 
 
 class StationFormat(StrEnum):
@@ -170,7 +226,7 @@ class Candidates(_Model):
     min_spacing_m: NonNegative = 0.0
     """Candidates closer than this to one already taken are left out, and counted."""
     exclusions: Path | None = None
-    """GeoJSON or GeoPackage of polygons where no site may be, such as water or reserves."""
+    """Polygons where no site may be, such as reserves; a .osm file stands for its water."""
     illustrative: bool = False
     """True for made candidates; generated ones are always shown as such."""
 
@@ -264,6 +320,16 @@ class Inputs(_Model):
     """The candidate sites."""
     districts: Districts | None = None
     """The districts by which service is reported."""
+    population: Population | None = None
+    """Where people live, for `spread: population`."""
+    water: Water | None = None
+    """Where no demand and no generated site may stand."""
+
+    @model_validator(mode="after")
+    def _spread_has_its_layer(self) -> Self:
+        if self.vehicles.spread is Spread.POPULATION and self.population is None:
+            raise ValueError("`spread: population` needs a layer under inputs.population")
+        return self
 
 
 class Energy(_Model):

@@ -17,8 +17,9 @@ import pandas as pd
 import shapely
 from scipy.spatial import cKDTree
 
-from siting.domain import WGS84_EPSG, Datum, FloatArray
+from siting.domain import WGS84_EPSG, FloatArray
 from siting.errors import Fault, InputError
+from siting.inputs.areas import find_areas, join_areas, read_areas
 from siting.inputs.contracts import CANDIDATES_SCHEMA, apply_contract
 from siting.inputs.geometry import Shape, build_local_plane, lon_lat_of, read_geometry
 from siting.inputs.osm_features import read_osm_features
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from siting.domain import BoolArray, LongArray
+    from siting.inputs.areas import AreaTable
     from siting.inputs.geometry import LocalPlane
     from siting.inputs.roads import RoadTable
     from siting.study import Candidates
@@ -51,6 +53,7 @@ CLOSED_ACCESS = frozenset(
     {"no", "private", "residents", "employees", "permit", "military", "emergency", "agricultural"}
 )
 STREET_PARKING = frozenset({"lane", "street_side", "on_kerb", "half_on_kerb", "shoulder"})
+MADE_BY_SITING = frozenset({CandidateSource.NETWORK, CandidateSource.ZONES})
 CLASS_PREFERENCE = {
     "primary": 1.0,
     "secondary": 1.0,
@@ -120,6 +123,7 @@ def read_candidates(
     *,
     roads: RoadTable,
     demand: DemandPoints,
+    water: AreaTable | None = None,
     required: Collection[str] = (),
 ) -> CandidateTable:
     """Read, or generate, the candidate sites of a study.
@@ -132,6 +136,8 @@ def read_candidates(
         The roads, for generated sites.
     demand
         The demand, for generated sites and where only the best ``count`` are kept.
+    water
+        Where sites that siting makes itself, on roads or in zones, may not be.
     required
         Ids of sites that the study requires; spacing and count never leave them out.
 
@@ -145,13 +151,16 @@ def read_candidates(
     InputError
         With every fault of the files, or if no candidate is left.
     """
-    areas = None if spec.exclusions is None else _read_exclusions(spec.exclusions, spec.datum)
+    areas = None if spec.exclusions is None else read_areas(spec.exclusions, spec.datum)
+    closed = join_areas(areas, water if spec.source in MADE_BY_SITING else None)
     if spec.source is CandidateSource.NETWORK:
-        table = _generate_on_roads(spec, roads=roads, demand=demand, areas=areas)
+        table = _generate_on_roads(spec, roads=roads, demand=demand, areas=closed)
     else:
         every, notices = _read_source(spec, demand)
-        table = _choose(every, spec, demand=demand, areas=areas, required=required)
+        table = _choose(every, spec, demand=demand, areas=closed, required=required)
         table = replace(table, notices=(*notices, *table.notices))
+    if areas is not None:
+        table = replace(table, notices=(*areas.notices, *table.notices))
     if table.frame.empty:
         reasons = "; ".join(f"{n:,} {why}" for why, n in count_reasons(table.excluded).items())
         raise InputError(
@@ -164,7 +173,7 @@ def read_candidates(
                 )
             ]
         )
-    return replace(table, exclusion_areas=areas)
+    return replace(table, exclusion_areas=None if areas is None else areas.frame)
 
 
 def count_reasons(excluded: pd.DataFrame) -> dict[str, int]:
@@ -327,40 +336,12 @@ def _unlimited_sites(
     )
 
 
-def _read_exclusions(path: Path, datum: Datum) -> gpd.GeoDataFrame:
-    """Return the polygons where no site may be, each with a name for the reason."""
-    table = read_table(path)
-    geometry, faults, _ = read_geometry(table, shape=Shape.POLYGON, datum=datum)
-    if faults:
-        raise InputError(faults)
-    numbers = pd.Series([f"area {row}" for row in table.frame.index], index=table.frame.index)
-    names = numbers
-    if "name" in table.frame.columns:
-        given = table.frame["name"].astype("str")
-        names = given.where(given != "", numbers)
-    return gpd.GeoDataFrame({"name": names}, geometry=geometry, crs=WGS84_EPSG)
-
-
-def _find_areas(
-    lon_deg: FloatArray, lat_deg: FloatArray, areas: gpd.GeoDataFrame | None
-) -> LongArray:
-    """Return the exclusion area of each point, -1 outside all; the first where they overlap."""
-    found = np.full(len(lon_deg), -1, dtype=np.int64)
-    if areas is None or not len(lon_deg):
-        return found
-    tree = shapely.STRtree(areas.geometry.to_numpy())
-    point, area = tree.query(shapely.points(lon_deg, lat_deg), predicate="intersects")
-    order = np.lexsort((-area, point))
-    found[point[order]] = area[order]
-    return found
-
-
 def _choose(
     every: gpd.GeoDataFrame,
     spec: Candidates,
     *,
     demand: DemandPoints,
-    areas: gpd.GeoDataFrame | None,
+    areas: AreaTable | None,
     required: Collection[str],
 ) -> CandidateTable:
     """Keep the candidates that the rules allow; say of each other one why not."""
@@ -374,9 +355,9 @@ def _choose(
         for row in np.flatnonzero(~every["kind"].isin(spec.kinds) & (reason == "")):
             reason[row] = f"not of a kind asked for: {every['kind'].iloc[row] or 'none'}"
     lon, lat = lon_lat_of(every.geometry)
-    area = _find_areas(lon, lat, areas)
+    area = find_areas(lon, lat, areas)
     for row in np.flatnonzero((area >= 0) & (reason == "")):
-        name = "" if areas is None else areas["name"].iloc[area[row]]
+        name = "" if areas is None else areas.frame["name"].iloc[area[row]]
         reason[row] = f"inside an exclusion area: {name}"
     plane = build_local_plane(lon, lat)
     xy_m = plane.to_metres(lon, lat)
@@ -451,7 +432,7 @@ def _generate_on_roads(
     *,
     roads: RoadTable,
     demand: DemandPoints,
-    areas: gpd.GeoDataFrame | None,
+    areas: AreaTable | None,
 ) -> CandidateTable:
     """Generate sites on roads near demand; they are illustrative, for nobody was asked."""
     count = spec.count or DEFAULT_COUNT
@@ -463,7 +444,7 @@ def _generate_on_roads(
     # Short segments have a sample each however long the step; take one in every step of road.
     along = np.floor((np.cumsum(pool.length_m) - pool.length_m / 2) / step_m)
     pool = pool.take(np.flatnonzero(np.diff(along, prepend=-1.0) > 0))
-    area = _find_areas(pool.lon_deg, pool.lat_deg, areas)
+    area = find_areas(pool.lon_deg, pool.lat_deg, areas)
     pool = pool.take(np.flatnonzero(area < 0))
     if not pool.size:
         return CandidateTable(

@@ -115,6 +115,9 @@ def build_vehicles_schema(brands: Sequence[str]) -> pa.DataFrameSchema:
     )
 
 
+POPULATION_SCHEMA = pa.DataFrameSchema({"population": pa.Column(float, NOT_NEGATIVE)})
+"""Contract of where people live."""
+
 ZONES_SCHEMA = pa.DataFrameSchema({"zone_id": build_id_column()})
 """Contract of the polygons that a vehicle table's ids are joined to."""
 

@@ -33,7 +33,7 @@ class Shape(StrEnum):
     POLYGON = "polygon"
 
 
-_TYPES = {
+GEOMETRY_TYPES = {
     Shape.POINT: (shapely.GeometryType.POINT,),
     Shape.POLYGON: (shapely.GeometryType.POLYGON, shapely.GeometryType.MULTIPOLYGON),
 }
@@ -140,7 +140,7 @@ def _own_geometry(table: Table, shape: Shape) -> tuple[gpd.GeoSeries, list[Fault
         )
     shapes = shapely.force_2d(geometry.to_numpy())
     empty = shapely.is_missing(shapes) | shapely.is_empty(shapes)
-    wrong = ~empty & ~np.isin(shapely.get_type_id(shapes), _TYPES[shape])
+    wrong = ~empty & ~np.isin(shapely.get_type_id(shapes), GEOMETRY_TYPES[shape])
     faults = cell_faults(table, name, empty, lambda _: ("is empty", "draw it or leave the row out"))
     faults += cell_faults(
         table,

@@ -1,4 +1,4 @@
-"""Tagged features of .osm and .osm.pbf files as points.
+"""Tagged features of .osm and .osm.pbf files, as points or as areas.
 
 A file is read in light passes (the features, the ways of their outlines, the nodes of those), so
 a country's file needs no index of all its nodes. osmium refuses XML entities by itself.
@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 import osmium
+import shapely
 from osmium.filter import IdFilter, KeyFilter
 
 from siting.errors import Fault, InputError
@@ -69,6 +70,72 @@ def read_osm_features(
         Where the file cannot be read, or a node of a feature has no place.
     """
     return tuple(_read(path, lambda file: list(_features(file, keys, accept))))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OsmArea:
+    """A closed way or a multipolygon of OpenStreetMap.
+
+    Attributes
+    ----------
+    osm_id
+        Such as ``way/2`` or ``relation/3``.
+    shape
+        The polygons (WGS-84).
+    tags
+        The area's tags.
+    """
+
+    osm_id: str
+    shape: shapely.Geometry
+    tags: Mapping[str, str]
+
+
+def read_osm_areas(
+    path: Path, *, keys: Collection[str], accept: Callable[[Mapping[str, str]], bool]
+) -> tuple[list[OsmArea], int]:
+    """Read the areas that have one of the keys and are accepted by their tags.
+
+    Parameters
+    ----------
+    path, keys, accept
+        As for :func:`read_osm_features`.
+
+    Returns
+    -------
+    areas
+        In the file's order.
+    n_torn
+        Ways and relations that were accepted and of which no area could be made.
+
+    Raises
+    ------
+    InputError
+        Where the file cannot be read.
+    """
+    read = _read(path, lambda file: list(_areas(file, keys, accept)))
+    areas = [item for item in read if isinstance(item, OsmArea)]
+    wanted = {item for item in read if isinstance(item, str)}
+    return areas, len(wanted - {area.osm_id for area in areas})
+
+
+def _areas(
+    file: str, keys: Collection[str], accept: Callable[[Mapping[str, str]], bool]
+) -> Iterator[OsmArea | str]:
+    """Yield every area, and the id of every way and relation that should be one."""
+    factory = osmium.geom.WKBFactory()
+    reader = osmium.FileProcessor(file).with_areas(KeyFilter(*keys)).with_filter(KeyFilter(*keys))
+    for item in reader:
+        tags = {tag.k: tag.v for tag in item.tags}
+        if not accept(tags) or isinstance(item, osmium.osm.Node):
+            continue
+        if isinstance(item, osmium.osm.Area):
+            kind = "way" if item.from_way() else "relation"
+            shape = shapely.from_wkb(bytes.fromhex(factory.create_multipolygon(item)))
+            yield OsmArea(osm_id=f"{kind}/{item.orig_id()}", shape=shape, tags=tags)
+        else:
+            kind = "way" if isinstance(item, osmium.osm.Way) else "relation"
+            yield f"{kind}/{item.id}"
 
 
 def _read(path: Path, read: Callable[[str], list[T]]) -> list[T]:

@@ -1,9 +1,10 @@
-"""Vehicle density by brand: points, zones (polygons, or a table joined to them) and H3 cells."""
+"""Vehicle density by brand: points, zones (polygons, or a table joined to them), cells, rasters."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import geopandas as gpd
@@ -16,6 +17,7 @@ from siting.domain import WGS84_EPSG, Datum
 from siting.errors import Fault, InputError
 from siting.inputs.contracts import ZONES_SCHEMA, apply_contract, build_vehicles_schema
 from siting.inputs.geometry import Shape, read_geometry
+from siting.inputs.raster import Grid, Raster, build_zones, read_raster
 from siting.inputs.tables import (
     Table,
     cell_faults,
@@ -24,12 +26,12 @@ from siting.inputs.tables import (
     read_table,
     text_column,
 )
-from siting.study import VehicleFormat
+from siting.study import Spread, VehicleFormat
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
+    from collections.abc import Mapping, Sequence
 
+    from siting.domain import FloatArray, LongArray
     from siting.study import Vehicles
 
 ID_NAMES = ("zone_id", "demand_id", "h3_cell", "adcode", "id")
@@ -53,6 +55,8 @@ class VehicleTable:
         How the density came.
     point_spacing_m
         A polygon's demand stands at about one point per square of this side (m).
+    spread
+        Whether a polygon's demand follows its roads or its people.
     illustrative
         True for made figures: the study says so, or a row of the file does.
     notices
@@ -64,6 +68,7 @@ class VehicleTable:
     format: VehicleFormat
     point_spacing_m: float
     illustrative: bool
+    spread: Spread = Spread.ROADS
     notices: tuple[Fault, ...] = ()
 
     @property
@@ -91,7 +96,15 @@ def read_vehicles(spec: Vehicles, brands: Sequence[str]) -> VehicleTable:
     InputError
         With every fault of the file, and of the polygon file it is joined to.
     """
-    table, id_notices = _with_zone_ids(read_table(spec.path), spec.id_column)
+    read = _read_rasters if spec.format is VehicleFormat.RASTER else _read_rows
+    vehicles = read(spec, brands)
+    return replace(vehicles, notices=(*vehicles.notices, *_total_notices(vehicles, spec.file_name)))
+
+
+def _read_rows(spec: Vehicles, brands: Sequence[str]) -> VehicleTable:
+    """Read points, zones or cells, one a row."""
+    path = spec.path or Path()  # the study's own check: only rasters have none
+    table, id_notices = _with_zone_ids(read_table(path), spec.id_column)
     schema = build_vehicles_schema(brands)
     if spec.format is VehicleFormat.H3:
         table, geometry, faults, notices = _cell_polygons(table, spec.datum)
@@ -106,15 +119,77 @@ def read_vehicles(spec: Vehicles, brands: Sequence[str]) -> VehicleTable:
         made, faults = made | flags, [*faults, *wrong]
     columns = apply_contract(table, schema, faults=faults)
     frame = gpd.GeoDataFrame(columns, geometry=geometry, crs=WGS84_EPSG).reset_index(names="row")
-    vehicles = VehicleTable(
+    return VehicleTable(
         frame=frame,
         brands=tuple(brands),
         format=spec.format,
         point_spacing_m=spec.point_spacing_m,
         illustrative=bool(made.any()),
+        spread=spec.spread,
         notices=(*table.notices, *id_notices, *notices),
     )
-    return replace(vehicles, notices=(*vehicles.notices, *_total_notices(vehicles, table.file)))
+
+
+def _read_rasters(spec: Vehicles, brands: Sequence[str]) -> VehicleTable:
+    """Read a raster for each brand; the cells of each grid are joined to zones."""
+    by_brand = {raster.brand: raster for raster in spec.rasters}
+    faults = [
+        Fault(column="inputs.vehicles.rasters", value=brand, what=what, remedy=remedy)
+        for names, what, remedy in (
+            (set(brands) - by_brand.keys(), "this brand has no raster", "add one"),
+            (by_brand.keys() - set(brands), "the study has no such brand", "correct the id"),
+        )
+        for brand in sorted(names)
+    ]
+    if faults:
+        raise InputError(faults)
+    by_grid: dict[Grid, dict[str, Raster]] = {}
+    for brand in brands:
+        raster = read_raster(by_brand[brand].path, band=by_brand[brand].band)
+        by_grid.setdefault(raster.grid, {})[brand] = raster
+    parts = [_zones_of_grid(rasters, brands, spec) for rasters in by_grid.values()]
+    if len(parts) > 1:
+        parts = [
+            part.assign(zone_id=f"g{number}-" + part["zone_id"])
+            for number, part in enumerate(parts, start=1)
+        ]
+    return VehicleTable(
+        frame=pd.concat(parts, ignore_index=True),
+        brands=tuple(brands),
+        format=spec.format,
+        point_spacing_m=spec.point_spacing_m,
+        illustrative=spec.illustrative,
+        spread=spec.spread,
+    )
+
+
+def _zones_of_grid(
+    rasters: Mapping[str, Raster], brands: Sequence[str], spec: Vehicles
+) -> gpd.GeoDataFrame:
+    """Return the zones of one grid, each with the vehicles of all brands in it."""
+    first = next(iter(rasters.values()))
+    has_count = np.any([raster.count > 0 for raster in rasters.values()], axis=0)
+    cell, zone, polygons = build_zones(
+        first, has_count, side_m=spec.point_spacing_m, datum=spec.datum
+    )
+    starts = np.flatnonzero(np.diff(zone, prepend=-1))
+    row, column = np.divmod(cell[starts], first.grid.n_column)
+    columns: dict[str, Any] = {
+        "zone_id": pd.Series([f"r{r}c{c}" for r, c in zip(row, column, strict=True)], dtype="str"),
+        "row": np.zeros(len(polygons), dtype=np.int64),
+    }
+    for brand in brands:
+        count = rasters[brand].count.ravel()[cell] if brand in rasters else np.zeros(cell.size)
+        columns[f"vehicles_{brand}"] = _sum_exactly(count, zone, len(polygons))
+    for name in build_vehicles_schema(brands).columns:
+        columns.setdefault(name, np.full(len(polygons), np.nan))
+    return gpd.GeoDataFrame(columns, geometry=polygons, crs=WGS84_EPSG)
+
+
+def _sum_exactly(count: FloatArray, zone: LongArray, n_zone: int) -> FloatArray:
+    """Sum the cells of each zone so that no rounding adds up: a zone is rounded once."""
+    parts = np.split(count, np.searchsorted(zone, np.arange(1, n_zone)))
+    return np.array([math.fsum(part) for part in parts[:n_zone]], dtype=np.float64)
 
 
 def _total_notices(vehicles: VehicleTable, file: str) -> list[Fault]:
