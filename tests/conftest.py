@@ -8,9 +8,11 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+import geopandas as gpd
 import numpy as np
 import pandas as pd
 import pytest
+import shapely
 from hypothesis import settings
 
 from siting.inputs.roads import RoadTable, write_compact_roads
@@ -102,3 +104,89 @@ def study_path(tmp_path: Path) -> Path:
     path = tmp_path / "study.yaml"
     path.write_text(STUDY, encoding="utf-8")
     return path
+
+
+# The same road with something wrong in every way, two more kilometres of roads included:
+#
+#   island (km 0 to 1, 3 km north), reached by no road          1 km, other component
+#   the road, km 0 to 4; then one-way to km 5, from where there is no way back
+#
+#   km 0   0.2   0.5   1    2           3.9    4.5 (trap)        40
+#   home   old   WEST  new  150 m north east   trap              farm
+#
+# WEST lies 3.4 minutes from east (cutoff 2.5): too far. DUMP stands in an exclusion area, NEAR
+# 50 m from WEST. The second feed knows `old` too, under another id; `new` is planned.
+TROUBLED_VEHICLES = {
+    "home": (0.0, 0.0, 60, 40),
+    "field": (2.0, 150.0, 5, 0),
+    "east": (3.9, 0.0, 3, 4),
+    "trap": (4.5, 0.0, 2, 0),
+    "island": (0.5, 3000.0, 0, 7),
+    "farm": (40.0, 0.0, 1, 1),
+}
+TROUBLED_INPUTS = """\
+  stations: [{path: stations.csv}, {path: more.csv, illustrative: true}]
+  candidates: {source: file, path: candidates.csv, min_spacing_m: 100, exclusions: dumps.geojson}
+"""
+FEED = {"name": "Old depot", "operator": "Ant Power", "connectors": 7, "power_kw": 60}
+
+
+def lat_at(north_m: float) -> float:
+    return LAT + north_m / 111_195.0
+
+
+@pytest.fixture
+def troubled_study_path(study_path: Path) -> Path:
+    folder = study_path.parent
+    km = np.array([0.0, 1, 2, 3, 4, 5, 0, 1])
+    lon = np.array([lon_at(k) for k in km])
+    lat = np.array([lat_at(m) for m in (0, 0, 0, 0, 0, 0, 3000, 3000)])
+    ends = np.array([[0, 1], [1, 2], [2, 3], [3, 4], [4, 5], [6, 7]])
+    roads = RoadTable(
+        node_lon_deg=lon,
+        node_lat_deg=lat,
+        segment_from=ends[:, 0],
+        segment_to=ends[:, 1],
+        length_m=np.full(6, 1000.0),
+        forward_kph=np.full(6, 60.0),
+        backward_kph=np.array([60.0, 60, 60, 60, 0, 60]),
+        highway=np.zeros(6, dtype=np.uint8),
+        highway_classes=("primary",),
+        shape_start=np.arange(0, 13, 2),
+        shape_lon_deg=lon[ends.ravel()],
+        shape_lat_deg=lat[ends.ravel()],
+        source="made for a test",
+    )
+    write_compact_roads(roads, folder / "roads.npz")
+    pd.DataFrame(
+        [
+            {"demand_id": name, "longitude": lon_at(at_km), "latitude": lat_at(north_m)}
+            | {"vehicles_ant": ant, "vehicles_bee": bee}
+            for name, (at_km, north_m, ant, bee) in TROUBLED_VEHICLES.items()
+        ]
+    ).to_csv(folder / "vehicles.csv", index=False)
+    pd.DataFrame(
+        [
+            {"site_id": name, "name": name, "longitude": lon_at(at_km), "latitude": LAT}
+            for name, at_km in {"WEST": 0.5, "DUMP": 1.0, "NEAR": 0.55}.items()
+        ]
+    ).to_csv(folder / "candidates.csv", index=False)
+    old = {"longitude": lon_at(0.2), "latitude": LAT, **FEED}
+    pd.DataFrame(
+        [
+            {"station_id": "old", "status": "operational", **old},
+            {"station_id": "new", "status": "planned", **old, "longitude": lon_at(1.5)},
+        ]
+    ).to_csv(folder / "stations.csv", index=False)
+    pd.DataFrame([{"station_id": "twin", **old, "latitude": lat_at(5.0)}]).to_csv(
+        folder / "more.csv", index=False
+    )
+    dump = shapely.box(lon_at(0.95), lat_at(-50), lon_at(1.05), lat_at(50))
+    gpd.GeoDataFrame({"name": ["Lake <b>"]}, geometry=[dump], crs=4326).to_file(
+        folder / "dumps.geojson", driver="GeoJSON"
+    )
+    lines = STUDY.splitlines(keepends=True)
+    first = next(k for k, line in enumerate(lines) if line.startswith("  stations:"))
+    text = "".join([*lines[:first], TROUBLED_INPUTS, *lines[first + 2 :]])
+    study_path.write_text(text, encoding="utf-8")
+    return study_path

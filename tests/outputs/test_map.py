@@ -94,7 +94,7 @@ def test_the_policy_names_every_script_and_style(toy_plan: SitingPlan) -> None:
     allowed = set(re.findall(r"'(sha256-[^']+)'", policy))
     run = [text for attrs, text in page.find("script") if attrs.get("type") != "application/json"]
     styles = [text for _, text in page.find("style")]
-    assert len(run) == len(map_module.SCRIPTS) + 1
+    assert len(run) == len(map_module.PLAN_PAGE.scripts) + 1
     assert allowed == {
         "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
         for text in run + styles
@@ -183,9 +183,12 @@ def test_an_address_that_is_not_mapped_fails(
         render_map(toy_plan)
 
 
-def test_every_word_stands_in_both_languages() -> None:
-    own = resources.files("siting.outputs").joinpath("map_assets", "own")
-    texts = json.loads(own.joinpath("texts.json").read_text("utf-8"))
+PAGES = {"plan": map_module.PLAN_PAGE, "check": map_module.CHECK_PAGE}
+
+
+@pytest.mark.parametrize("page", PAGES.values(), ids=PAGES)
+def test_every_word_stands_in_both_languages(page: map_module.MapPage) -> None:
+    texts = page.read_texts()
     # A Chinese number has its own units, and no plural.
     only_english = {"energy.mwh", "energy.gwh", "money.million", "money.billion"}
     english = {key for key in texts["en"] if not key.endswith(".one")} - only_english
@@ -195,23 +198,38 @@ def test_every_word_stands_in_both_languages() -> None:
         assert parts[0] == parts[1], key
 
 
-def test_every_word_is_used_and_every_used_word_exists() -> None:
-    own = resources.files("siting.outputs").joinpath("map_assets", "own")
-    texts = json.loads(own.joinpath("texts.json").read_text("utf-8"))["en"]
-    files = [*map_module.SCRIPTS, map_module.BODY]
+@pytest.mark.parametrize("page", PAGES.values(), ids=PAGES)
+def test_every_word_is_used_and_every_used_word_exists(page: map_module.MapPage) -> None:
+    texts = page.read_texts()["en"]
+    files = [*page.scripts, map_module.BODY]
     source = "\n".join(map_module._asset(name) for name in files if name.startswith("own/"))
     used = set(re.findall(r'\bt\(\s*"([a-z_.]+)"', source)) | set(
         re.findall(r'data-t="([a-z_.]+)"', source)
     )
     assert {key for key in used if not key.endswith(".")} <= set(texts)
     # Keys put together from a name, such as "moment." + name, are known by their first part.
-    built = set(re.findall(r'["`]([a-z_]+)\.["$]', source)) | {"place", "reason", "energy", "money"}
+    built = set(re.findall(r'["`]([a-z_]+)\.["$]', source))
+    built |= {"place", "reason", "status", "energy", "money"}
+    own = json.loads(map_module._asset(page.own_texts))["en"]
     unused = {
         key
-        for key in texts
+        for key in own
         if f'"{key}"' not in source and key.split(".")[0] not in built and not key.endswith(".one")
     }
     assert unused == set()
+
+
+def test_shared_words_are_shared() -> None:
+    shared = set(json.loads(map_module._asset(map_module.SHARED_TEXTS))["en"])
+    for page in PAGES.values():
+        assert not shared & set(json.loads(map_module._asset(page.own_texts))["en"])
+
+
+def test_every_part_of_the_pages_is_used_by_one() -> None:
+    own = resources.files("siting.outputs").joinpath("map_assets", "own")
+    used = {name for page in PAGES.values() for name in (*page.scripts, page.own_texts)}
+    used |= {*map_module.STYLES, map_module.BODY, map_module.SHARED_TEXTS}
+    assert {f"own/{file.name}" for file in own.iterdir()} <= used
 
 
 def test_vendored_files_carry_their_licence(toy_plan: SitingPlan) -> None:
@@ -227,6 +245,6 @@ def test_vendored_files_carry_their_licence(toy_plan: SitingPlan) -> None:
 
 
 def test_every_reason_for_being_out_of_reach_has_its_words() -> None:
-    texts = json.loads(map_module._asset(map_module.TEXTS))
+    texts = json.loads(map_module._asset(map_module.SHARED_TEXTS))
     for reason in UNREACHABLE_REASONS.values():
         assert {f"reason.{reason}"} <= set(texts["en"]) & set(texts["zh"])

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 MANIFEST_NAME = "plan.json"
+CHECK_NAME = "check.html"
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
@@ -62,17 +63,15 @@ def write_file(path: Path, content: bytes) -> None:
     OutputError
         If the file cannot be written.
     """
-    aside: Path | None = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, name = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
-        os.close(descriptor)
-        aside = Path(name)
-        _write_synced(aside, content)
-        aside.replace(path)
+        with tempfile.TemporaryDirectory(
+            prefix=f".{path.name}-", dir=path.parent, ignore_cleanup_errors=True
+        ) as aside:
+            fresh = Path(aside, path.name)
+            _write_synced(fresh, content)
+            fresh.replace(path)
     except OSError as error:
-        if aside is not None:
-            aside.unlink(missing_ok=True)
         raise _cannot_write(path, error) from None
 
 
@@ -88,8 +87,10 @@ def refuse_foreign_folder(folder: Path) -> None:
     """
     if not folder.exists():
         return
-    if folder.is_dir() and ((folder / MANIFEST_NAME).is_file() or not any(folder.iterdir())):
-        return
+    if folder.is_dir():
+        names = {path.name for path in folder.iterdir()}
+        if (folder / MANIFEST_NAME).is_file() or names <= {CHECK_NAME}:
+            return
     raise OutputError(
         [
             Fault(

@@ -1,4 +1,4 @@
-"""The map: one HTML file that opens from a USB stick and never asks the network for anything.
+"""The maps: each one HTML file that opens from a USB stick and never asks the network for anything.
 
 folium builds the page's frame. It compiles what it renders a second time as a template, so the
 frame holds no text from the data, nor any script: those are put in afterwards, the data as one
@@ -12,22 +12,25 @@ import base64
 import hashlib
 import json
 import re
+from dataclasses import dataclass
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 
 import folium
 from folium.template import Template
 
+from siting.outputs.check_payload import build_check_payload
 from siting.outputs.map_payload import build_map_payload
 from siting.study import TILE_URL_PATTERN
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from siting.diagnosis import Diagnosis
     from siting.plan import SitingPlan
 
 STYLES = ("vendor/leaflet/leaflet.css", "own/map.css")
-SCRIPTS = (
+SHARED_SCRIPTS = (
     "vendor/leaflet/leaflet.js",
     "own/codec.js",
     "own/numbers.js",
@@ -35,14 +38,9 @@ SCRIPTS = (
     "own/elements.js",
     "own/canvas.js",
     "own/shell.js",
-    "own/model.js",
-    "own/themes.js",
     "own/layers.js",
-    "own/points.js",
-    "own/panels.js",
-    "own/main.js",
 )
-TEXTS = "own/texts.json"
+SHARED_TEXTS = "own/texts.json"
 BODY = "own/body.html"
 
 UNUSED_LEAFLET_IMAGES = (
@@ -60,6 +58,46 @@ DATA_MARK = "<!--siting:data-->"
 MAP_NAME = "map"
 MAP_ID = "siting"
 START = "siting.start"
+
+
+@dataclass(frozen=True, kw_only=True)
+class MapPage:
+    """What a page has beside the shared parts: its own scripts, in their order, and its words."""
+
+    own_scripts: tuple[str, ...]
+    own_texts: str
+
+    @property
+    def scripts(self) -> tuple[str, ...]:
+        """All scripts of the page."""
+        return SHARED_SCRIPTS + self.own_scripts
+
+    def read_texts(self) -> dict[str, dict[str, str]]:
+        """Return the page's words by language."""
+        shared, own = (json.loads(_asset(name)) for name in (SHARED_TEXTS, self.own_texts))
+        return {language: shared[language] | own[language] for language in shared}
+
+
+PLAN_PAGE = MapPage(
+    own_scripts=(
+        "own/model.js",
+        "own/themes.js",
+        "own/points.js",
+        "own/panels.js",
+        "own/main.js",
+    ),
+    own_texts="own/plan_texts.json",
+)
+CHECK_PAGE = MapPage(
+    own_scripts=(
+        "own/check_model.js",
+        "own/check_roads.js",
+        "own/check_points.js",
+        "own/check_panels.js",
+        "own/check_main.js",
+    ),
+    own_texts="own/check_texts.json",
+)
 
 _UNSAFE_IN_SCRIPT = re.compile("[<>&\u2028\u2029\ud800-\udfff]")
 _SCRIPT = re.compile(r"<script>(.*?)</script>", re.DOTALL)
@@ -92,14 +130,24 @@ def render_map(plan: SitingPlan) -> str:
     ValueError
         If the page would refer to anything outside itself.
     """
-    return render_map_page(build_map_payload(plan))
+    return _render_page(PLAN_PAGE, build_map_payload(plan))
 
 
-def render_map_page(payload: Mapping[str, Any]) -> str:
-    """Render a payload of :func:`siting.outputs.map_payload.build_map_payload` as a page."""
+def render_check_map(diagnosis: Diagnosis) -> str:
+    """Render a diagnosis as one self-contained HTML page, under the same rules as a plan's.
+
+    Raises
+    ------
+    ValueError
+        If the page would refer to anything outside itself.
+    """
+    return _render_page(CHECK_PAGE, build_check_payload(diagnosis))
+
+
+def _render_page(page_kind: MapPage, payload: Mapping[str, Any]) -> str:
     frame = _render_frame()
     styles = [_inline_css(_asset(name)) for name in STYLES]
-    scripts = [_inline_js(_asset(name)) for name in SCRIPTS]
+    scripts = [_inline_js(_asset(name)) for name in page_kind.scripts]
     start = _frame_script(frame)
     page = frame.replace(BODY_MARK, _asset(BODY))
     head = [
@@ -117,7 +165,7 @@ def render_map_page(payload: Mapping[str, Any]) -> str:
     # Data goes in last and is never searched or replaced in: it may hold any mark or address.
     before, after = page.split(DATA_MARK)
     blocks = [
-        _json_block("siting-texts", json.loads(_asset(TEXTS))),
+        _json_block("siting-texts", page_kind.read_texts()),
         _json_block("siting-data", payload),
         *(f"<script>{script}</script>" for script in scripts),
     ]

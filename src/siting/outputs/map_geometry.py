@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import geopandas as gpd
     from numpy.typing import NDArray
 
-    from siting.domain import FloatArray
+    from siting.domain import BoolArray, FloatArray
     from siting.inputs.roads import RoadTable
 
 EARTH_RADIUS_M = 6378137.0
@@ -140,8 +140,17 @@ class MapProjection:
         return [ring for ring in whole if len(ring) > 2]  # noqa: PLR2004 - a ring has an inside
 
 
-def pack_roads(roads: RoadTable, project: MapProjection) -> list[dict[str, Any]]:
+def pack_roads(
+    roads: RoadTable, project: MapProjection, *, kept: BoolArray | None = None
+) -> list[dict[str, Any]]:
     """Pack the roads by rank, each street once, joined, simplified, in whole metres.
+
+    Parameters
+    ----------
+    roads, project
+        The roads, and where they are drawn.
+    kept
+        (n_segment,) which segments to pack; all if it is not given.
 
     Returns
     -------
@@ -149,7 +158,8 @@ def pack_roads(roads: RoadTable, project: MapProjection) -> list[dict[str, Any]]
         One a rank of ``ROAD_RANKS``, from the top; ranks that would not fit into
         ``MAX_ROAD_VERTICES`` are left out.
     """
-    lines_by_rank = _road_lines(roads, project)
+    every = np.ones(roads.n_segment, dtype=bool)
+    lines_by_rank = _road_lines(roads, project, kept=every if kept is None else kept)
     simple = lines_by_rank
     for tolerance_m in ROAD_TOLERANCES_M:
         simple = [shapely.simplify(lines, tolerance_m) for lines in lines_by_rank]
@@ -164,21 +174,42 @@ def pack_roads(roads: RoadTable, project: MapProjection) -> list[dict[str, Any]]
     return packed
 
 
-def _road_lines(roads: RoadTable, project: MapProjection) -> list[NDArray[Any]]:
-    """Return an array of lines for every rank of ``ROAD_RANKS``."""
-    metres = project.points_m(roads.shape_lon_deg, roads.shape_lat_deg).astype(float)
-    which = np.repeat(np.arange(roads.n_segment), np.diff(roads.shape_start))
-    lines = np.asarray(shapely.linestrings(metres, indices=which), dtype=object)
+def pack_directed_roads(
+    roads: RoadTable, project: MapProjection, *, kept: BoolArray
+) -> dict[str, Any]:
+    """Pack some roads, each street once; a one-way one runs in the direction of its traffic."""
+    lines = _segment_lines(roads, project)
+    against = (roads.forward_kph == 0) & (roads.backward_kph > 0)
+    lines[against] = shapely.reverse(lines[against])
     once = first_of_each_street(number_streets(roads))
+    simple = shapely.simplify(_joined(lines[once & kept], directed=True), ROAD_TOLERANCES_M[0])
+    return pack_lines(_whole_lines(simple))
+
+
+def _road_lines(roads: RoadTable, project: MapProjection, *, kept: BoolArray) -> list[NDArray[Any]]:
+    """Return an array of lines for every rank of ``ROAD_RANKS``."""
+    lines = _segment_lines(roads, project)
+    once = first_of_each_street(number_streets(roads)) & kept
     rank = np.array([_rank_of(name) for name in roads.highway_classes] or [0])[roads.highway]
     return [_joined(lines[once & (rank == k)]) for k in range(len(ROAD_RANKS))]
 
 
-def _joined(lines: NDArray[Any]) -> NDArray[Any]:
-    """Return lines joined where only two of them meet."""
+def _segment_lines(roads: RoadTable, project: MapProjection) -> NDArray[Any]:
+    """Return (n_segment,) the segments' lines in metres from the origin."""
+    metres = project.points_m(roads.shape_lon_deg, roads.shape_lat_deg).astype(float)
+    which = np.repeat(np.arange(roads.n_segment), np.diff(roads.shape_start))
+    return np.asarray(shapely.linestrings(metres, indices=which), dtype=object)
+
+
+def _joined(lines: NDArray[Any], *, directed: bool = False) -> NDArray[Any]:
+    """Return lines joined where only two of them meet, and run on if ``directed``."""
     if not len(lines):
         return lines
-    return np.asarray(shapely.get_parts(shapely.line_merge(shapely.multilinestrings(list(lines)))))
+    return np.asarray(
+        shapely.get_parts(
+            shapely.line_merge(shapely.multilinestrings(list(lines)), directed=directed)
+        )
+    )
 
 
 def _rank_of(highway: str) -> int:

@@ -182,7 +182,7 @@
         map.fitBounds(shell.latLngBounds(model.origin, bounds), { maxZoom: 13, padding: [60, 60] });
         return;
       }
-      shell.centreOn(map, model, table.xy[2 * index], table.xy[2 * index + 1]);
+      shell.centreOn(map, model, table.xy[2 * index], table.xy[2 * index + 1], 12);
     }
 
     function spotAt(event) {

@@ -19,19 +19,19 @@
     return L.latLngBounds(siting.toLatLng(origin, west, south), siting.toLatLng(origin, east, north));
   }
 
-  function fitAll(map, model, { animate, top }) {
+  function fitAll(map, model, { animate, top, right }) {
     const room = top === undefined ? (PHONE.matches ? 90 : 64) : top;
     map.fitBounds(latLngBounds(model.origin, model.extent), {
       animate,
       paddingTopLeft: [16, room],
-      paddingBottomRight: [16, 30],
+      paddingBottomRight: [right || 16, 30],
       maxZoom: 15,
     });
   }
 
   // The detail card covers a part of the map: the place goes to the middle of the rest.
-  function centreOn(map, model, x, y) {
-    const zoom = Math.max(map.getZoom(), 12);
+  function centreOn(map, model, x, y, leastZoom) {
+    const zoom = Math.max(map.getZoom(), leastZoom);
     const place = map.project(siting.toLatLng(model.origin, x, y), zoom);
     const box = $("detail").getBoundingClientRect();
     const covered = PHONE.matches ? [0, box.height / 2 - SHEET_PX / 2] : [box.width / 2, 0];
