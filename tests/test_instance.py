@@ -13,6 +13,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from siting.instance import (
     CLOSED,
@@ -20,6 +22,7 @@ from siting.instance import (
     SitingInstance,
     evaluate,
     no_requirements,
+    settle_flows,
 )
 
 WEST, EAST = 0, 1
@@ -156,3 +159,44 @@ def test_an_instance_that_makes_no_sense_is_refused(changes: dict[str, Any], say
 def test_an_instance_cannot_be_changed() -> None:
     with pytest.raises(ValueError, match="read-only"):
         make_instance().cover_worth[0] = 2.0
+
+
+def test_settled_flows_are_whole_and_hold_every_limit_exactly() -> None:
+    # Demand of 1.0004 kWh is 1,000 Wh; WEST gives 8 kWh, of which a solver used a little more.
+    instance = make_instance(demand_kwh_per_day=[[10.0, 1.0004], [0.3, 6.0]])
+    loose = decide(
+        (0, 0),
+        {
+            HOME_WEST: (7.5, 0.50000001),
+            HOME_EAST: (0.1 + 0.2, 0.5004),
+            SHOP_EAST: (0.3, 5.99999999),
+        },
+    )
+    settled = settle_flows(instance, loose)
+    assert settled.flow_kwh_per_day.tolist() == [[7.5, 0.5], [0.3, 0.5], [0, 0], [0.3, 6.0]]
+    assert settled.tier_of_site.tolist() == loose.tier_of_site.tolist()
+    over = decide((0, 0), {HOME_WEST: (7.6, 0.5), HOME_EAST: (2.5, 0.502)})
+    settled = settle_flows(instance, over)
+    assert settled.flow_kwh_per_day.tolist() == [[7.5, 0.5], [2.5, 0.5], [0, 0], [0, 0]]
+    full = decide((0, 0), {HOME_WEST: (7.6, 0.5)})
+    settled = settle_flows(instance, full)
+    assert settled.flow_kwh_per_day[HOME_WEST].tolist() == [7.5, 0.5]
+
+
+@given(st.integers(0, 10**6))
+def test_settling_takes_a_watt_hour_a_flow_at_most_and_leaves_no_violation(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    instance = make_instance(
+        demand_kwh_per_day=rng.uniform(0, 5, (2, 2)), station_capacity_kwh_per_day=[2.0]
+    )
+    share = rng.dirichlet(np.ones(3), size=2)  # home's energy over its three chargers
+    wanted = instance.demand_kwh_per_day
+    flow = np.vstack([(share * wanted[0][:, None]).T, [wanted[1]]]) * (1 + 1e-9)
+    flow[HOME_OLD] *= [0.0, min(1.0, 2.0 / max(flow[HOME_OLD, 1], 1e-9))]
+    decision = Decision(tier_of_site=np.array([1, 0], dtype=np.int32), flow_kwh_per_day=flow)
+    supplied = evaluate(instance, decision).supplied_kwh_per_day.sum(axis=1)
+    settled = settle_flows(instance, decision)
+    assert evaluate(instance, settled, tolerance=2e-6).violations == ()
+    assert np.array_equal(settled.flow_kwh_per_day, settled.flow_kwh_per_day.round(3))
+    if supplied[EAST] <= 8 and supplied[WEST] <= 16:
+        assert (flow - settled.flow_kwh_per_day <= 0.0021).all()

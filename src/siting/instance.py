@@ -18,6 +18,9 @@ from siting.domain import BoolArray, Float32Array, FloatArray, IntArray, LongArr
 
 CLOSED = -1
 NO_GROUP = -1
+WH_PER_KWH = 1000.0
+WH_SLACK = 1e-3
+"""Watt-hours; what a solver's tolerance may leave below a whole number."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -296,6 +299,56 @@ class Decision:
     def opened(self) -> BoolArray:
         """(n_site,) mask of the opened sites."""
         return np.not_equal(self.tier_of_site, CLOSED)
+
+
+def settle_flows(instance: SitingInstance, decision: Decision) -> Decision:
+    """Return the decision with whole watt-hours, so that sums of its flows are exact.
+
+    Solvers end within a tolerance; whole watt-hours hold demand and capacity exactly, and anyone
+    can add them up. A limit is taken in whole watt-hours too (`whole_wh`), and what a solver put
+    above it is taken from the largest flows.
+    """
+    flow_wh = whole_wh(decision.flow_kwh_per_day)
+    capacity_wh = whole_wh(compute_capacity(instance, decision.tier_of_site))
+    for b in range(instance.n_brand):
+        _trim(flow_wh[:, b], instance.cover_demand, whole_wh(instance.demand_kwh_per_day[:, b]))
+    pair_wh = flow_wh.sum(axis=1)
+    over = pair_wh.copy()
+    _trim(over, instance.cover_supply, capacity_wh)
+    for p in np.flatnonzero(over < pair_wh):
+        left = pair_wh[p] - over[p]
+        for b in np.argsort(-flow_wh[p], kind="stable"):
+            taken = min(left, flow_wh[p, b])
+            flow_wh[p, b] -= taken
+            left -= taken
+    return Decision(tier_of_site=decision.tier_of_site, flow_kwh_per_day=flow_wh / WH_PER_KWH)
+
+
+def whole_wh(kwh: FloatArray) -> LongArray:
+    """Return energy in whole watt-hours, rounded down beyond what float64 sums can tell apart."""
+    return np.floor(np.asarray(kwh) * WH_PER_KWH + WH_SLACK).astype(np.int64)
+
+
+def compute_capacity(instance: SitingInstance, tier_of_site: IntArray) -> FloatArray:
+    """(n_supply,) energy that each site and station can serve (kWh/day)."""
+    capacity = np.zeros(instance.n_supply)
+    opened = np.flatnonzero(tier_of_site != CLOSED)
+    capacity[opened] = instance.tier_capacity_kwh_per_day[opened, tier_of_site[opened]]
+    capacity[instance.n_site :] = instance.station_capacity_kwh_per_day
+    return capacity
+
+
+def _trim(flow_wh: LongArray, index: IntArray, limit_wh: LongArray) -> None:
+    """Take from the largest flows of each index what its sum has above its limit, in place."""
+    total = np.zeros(limit_wh.size, dtype=np.int64)
+    np.add.at(total, index, flow_wh)
+    for k in np.flatnonzero(total > limit_wh):
+        left = total[k] - limit_wh[k]
+        members = np.flatnonzero(index == k)
+        for p in members[np.argsort(-flow_wh[members], kind="stable")]:
+            taken = min(left, flow_wh[p])
+            flow_wh[p] -= taken
+            left -= taken
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

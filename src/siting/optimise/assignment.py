@@ -17,7 +17,7 @@ import highspy
 import numpy as np
 import scipy.sparse as sp
 
-from siting.instance import CLOSED, Decision
+from siting.instance import CLOSED, Decision, compute_capacity
 from siting.optimise.formulation import floor_rows
 from siting.optimise.links import build_links
 from siting.optimise.mip import QuietHighs
@@ -60,15 +60,6 @@ def solve_baseline(instance: SitingInstance) -> Decision:
     if decision is None:
         raise AssertionError("serving nobody is always feasible without floors")
     return decision
-
-
-def compute_capacity(instance: SitingInstance, tier_of_site: IntArray) -> FloatArray:
-    """(n_supply,) energy that each site and station can serve (kWh/day)."""
-    capacity = np.zeros(instance.n_supply)
-    opened = np.flatnonzero(tier_of_site != CLOSED)
-    capacity[opened] = instance.tier_capacity_kwh_per_day[opened, tier_of_site[opened]]
-    capacity[instance.n_site :] = instance.station_capacity_kwh_per_day
-    return capacity
 
 
 def _flow_by_worth_then_time(
