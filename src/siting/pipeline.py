@@ -23,9 +23,7 @@ from siting.case import SitingCase, StudyInputs, build_case
 from siting.domain import SolveStatus, Stage, ignore_stage
 from siting.errors import Fault, InfeasibleError, InputError
 from siting.inputs.areas import read_areas
-from siting.inputs.areas import read_areas
 from siting.inputs.districts import read_districts
-from siting.inputs.population import read_population
 from siting.inputs.population import read_population
 from siting.inputs.stations import merge_stations, read_stations
 from siting.inputs.vehicles import read_vehicles
@@ -117,14 +115,6 @@ def read_inputs(study: Study, *, on_stage: Callable[[Stage], None] = ignore_stag
         if files.water is None
         else _collect(faults, read_areas, files.water.path, files.water.datum)
     )
-    population = (
-        None if files.population is None else _collect(faults, read_population, files.population)
-    )
-    water = (
-        None
-        if files.water is None
-        else _collect(faults, read_areas, files.water.path, files.water.datum)
-    )
     if faults or roads is None or vehicles is None:
         raise InputError(faults)
     return StudyInputs(
@@ -133,8 +123,6 @@ def read_inputs(study: Study, *, on_stage: Callable[[Stage], None] = ignore_stag
         vehicles=vehicles,
         stations=tuple(table for table in stations if table is not None),
         districts=districts,
-        population=population,
-        water=water,
         population=population,
         water=water,
         input_sha256=hash_inputs(study),
