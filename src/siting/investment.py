@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from siting.alliance.coalitions import THIRD_PARTY, Alliance, build_coalition_instance
-from siting.alliance.core import LeastCore, compute_least_core
+from siting.alliance.core import LeastCore, compute_least_core, verify_nucleolus
 from siting.alliance.game import GameKind
 from siting.alliance.games import (
     CoalitionPlan,
@@ -125,6 +125,15 @@ class JointInvestment:
         return compute_least_core(self.solved.game)
 
     @cached_property
+    def nucleolus_verified(self) -> bool:
+        """Whether there is a nucleolus, and Kohlberg's criterion holds for it."""
+        return any(
+            split.rule is SplitRule.NUCLEOLUS
+            and verify_nucleolus(self.solved.game, split.share_cny)
+            for split in self.splits
+        )
+
+    @cached_property
     def loans(self) -> tuple[Loan, ...] | None:
         """Who lends to whom, by the study's rule; None where a brand's budget is not stated."""
         if any(brand.budget_cny is None for brand in self.study.brands):
@@ -189,11 +198,11 @@ class JointInvestment:
     def summary_lines(self) -> list[str]:
         """Return what the split comes to and how sure that is, one fact a line."""
         names = [brand.name for brand in self.study.brands]
-        game = self.solved.game
+        game, gap_asked = self.solved.game, self.study.solve.gap
         proven = sum(plan.status is SolveStatus.OPTIMAL for plan in self.solved.plans[:-1])
         lines = [
             f"plan       {self.cost_cny / MILLION:,.2f} million CNY together",
-            f"coalitions {game.grand - 1}, {proven} of them proven within {self.study.solve.gap:.2%}",
+            f"coalitions {game.grand - 1}, {proven} of them proven within {gap_asked:.2%}",
             f"unified    {_listed(names, self.unified_worth_cny)} (million CNY, no new site)",
             f"bill       {_listed(names, self.split.pays_cny)} (million CNY)",
             f"gain       {_listed(names, self.split.gain_cny)} (million CNY, over going alone)",

@@ -32,6 +32,7 @@ from siting.investment import JointInvestment, solve_investment
 from siting.network.road_network import load_roads
 from siting.optimise.conflicts import find_conflict
 from siting.optimise.solve import SolveOptions, expect_plan, solve, solve_baseline
+from siting.outputs.alliance_page import render_alliance
 from siting.outputs.alliance_store import KEPT_IN, PlanFolder, refuse_other_folder
 from siting.outputs.alliance_tables import (
     ALLIANCE_MANIFEST,
@@ -233,7 +234,8 @@ def invest(
     plan = solve_case(case, on_stage=on_stage, on_progress=on_progress, known=known)
     if plan.solve.interrupted:
         raise KeyboardInterrupt
-    store.keep_joint(key, plan.solve)
+    if known is None:
+        store.keep_joint(key, plan.solve)
     on_stage(Stage.COALITIONS)
     return solve_investment(plan, store=store, on_solved=on_coalition, n_worker=n_worker)
 
@@ -248,7 +250,7 @@ def write_investment(investment: JointInvestment, folder: Path) -> None:
     """
     refuse_other_folder(folder)
     (folder / ALLIANCE_MANIFEST).unlink(missing_ok=True)
-    files = render_tables(investment)
+    files = {**render_tables(investment), "alliance.html": render_alliance(investment)}
     for name, content in files.items():
         write_file(folder / name, content)
     write_file(folder / ALLIANCE_MANIFEST, render_alliance_manifest(investment, files=files))

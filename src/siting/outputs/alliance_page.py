@@ -1,0 +1,512 @@
+"""The page of a joint investment: one HTML file that a board member reads without help.
+
+It holds no script at all: the switch between the languages is a radio button, and a
+Content-Security-Policy forbids every script and everything from outside. Every text from the data
+goes through :func:`_text`.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import html
+import json
+from dataclasses import dataclass
+from importlib import resources
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from siting.alliance.game import GameKind
+from siting.domain import FEN_PER_CNY, SolveStatus
+from siting.outputs.alliance_charts import (
+    render_bar,
+    render_stack,
+    render_swatch,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable, Iterable, Sequence
+
+    from siting.alliance.rules import Split
+    from siting.investment import JointInvestment
+
+MILLION = 1e6
+STATES = ("today", "unified", "alone", "joint")
+STATE_COLOURS = {"today": "#b4aeb8", "unified": "#8cc5ba", "alone": "#8a8892", "joint": "#c8400f"}
+LOCAL_DIGITS = 2
+NARROW_SPACE = "\u202f"
+
+
+@dataclass(frozen=True, slots=True)
+class Both:
+    """A text in both languages, as it stands in the data or the texts: not yet HTML."""
+
+    en: str
+    zh: str
+
+
+def render_alliance(investment: JointInvestment) -> bytes:
+    """Render a joint investment as one self-contained page, the same bytes for the same answer."""
+    page = _Page(investment)
+    style = _asset("page.css")
+    sections = (
+        page.head,
+        page.alone_or_together,
+        page.drivers_and_money,
+        page.rules,
+        page.core,
+        page.ledger,
+        page.coalitions,
+        page.how_sure,
+        page.foot,
+    )
+    body = "\n".join(section() for section in sections)
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode("ascii")
+    policy = f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
+    return "\n".join(
+        [
+            '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">',
+            f'<meta http-equiv="Content-Security-Policy" content="{policy}">',
+            '<meta name="viewport" content="width=device-width, initial-scale=1">',
+            '<meta name="color-scheme" content="light">',
+            f"<title>{_text(investment.study.title.en)}</title>",
+            f"<style>{style}</style>\n</head>\n<body>",
+            '<input class="switch" type="radio" name="lang" id="lang-en" checked>',
+            '<input class="switch" type="radio" name="lang" id="lang-zh">',
+            f'<div class="page">\n{body}\n</div>\n</body>\n</html>\n',
+        ]
+    ).encode()
+
+
+class _Page:
+    """The sections of one page."""
+
+    def __init__(self, investment: JointInvestment) -> None:
+        self.it = investment
+        self.texts: dict[str, dict[str, str]] = json.loads(_asset("texts.json"))
+        self.names = [
+            Both(brand.name, brand.name_zh or brand.name) for brand in investment.study.brands
+        ]
+        self.surplus = investment.solved.game.kind is GameKind.SURPLUS
+
+    def say(self, key: str, **values: str | Both) -> str:
+        """Return a text in both languages, with values from the data put in."""
+        return _both(self._fill(key, values))
+
+    def _fill(self, key: str, values: dict[str, str | Both]) -> Both:
+        text = self.texts[key]
+        as_both = {k: v if isinstance(v, Both) else Both(v, v) for k, v in values.items()}
+        return Both(
+            text["en"].format(**{k: v.en for k, v in as_both.items()}),
+            text["zh"].format(**{k: v.zh for k, v in as_both.items()}),
+        )
+
+    def group(self, members: Sequence[int]) -> Both:
+        """Return the names of a group of brands."""
+        return Both(
+            ", ".join(self.names[b].en for b in members),
+            "、".join(self.names[b].zh for b in members),
+        )
+
+    def group_of(self, ids: Iterable[str]) -> Both:
+        """Return the names of a group of brands, given by id."""
+        return self.group([self.it.brands.index(brand) for brand in ids])
+
+    def head(self) -> str:
+        """Return what the plan is and what it comes to."""
+        study, split = self.it.study, self.it.split
+        title = Both(study.title.en, study.title.zh or study.title.en)
+        losing = [b for b, gain in enumerate(split.gain_cny) if gain <= 0]
+        n_objecting = len(split.objections)
+        lead = [
+            self.say("lead_some_lose", names=self.group(losing))
+            if losing
+            else self.say("lead_all_gain"),
+            self.say("lead_somebody_objects", n=str(n_objecting))
+            if n_objecting > 1
+            else self.say("lead_one_objects", who=self.group_of(split.objections[0].coalition))
+            if n_objecting == 1
+            else self.say("lead_nobody_objects"),
+        ]
+        headline = self.say(
+            "headline",
+            n_brand=str(len(self.names)),
+            n_site=str(len(self.it.plan.sites)),
+            cost=_millions(self.it.cost_cny),
+        )
+        note = study.illustrative_note
+        made = (
+            f'<div class="made"><b>{self.say("illustrative")}</b>'
+            f"<span>{_both(Both(note.en, note.zh or note.en))}</span></div>"
+            if note is not None
+            else ""
+        )
+        return (
+            f'<header><div class="top"><span class="eyebrow">{self.say("eyebrow")}</span>'
+            '<span class="languages"><label for="lang-en" lang="en">English</label>'
+            '<label for="lang-zh" lang="zh">中文</label></span></div>'
+            f"<h1>{headline}</h1>"
+            f'<p class="study">{_both(title)}</p><ul class="lead">'
+            + "".join(f"<li>{line}</li>" for line in lead)
+            + f"</ul>{made}</header>"
+        )
+
+    def alone_or_together(self) -> str:
+        """Return one card a brand: service in four states, the bill and the gain."""
+        table, split = self.it.by_brand, self.it.split
+        alone = "state_alone" if self.surplus else "state_alone_cost"
+        cards = []
+        for b, name in enumerate(self.names):
+            bars = "".join(
+                f"<li><span>{self.say(alone if state == 'alone' else f'state_{state}')}</span>"
+                f"{render_bar(table[f'{state}_share'][b], colour=STATE_COLOURS[state])}"
+                f"<b>{_percent(table[f'{state}_share'][b])}</b></li>"
+                for state in STATES
+            )
+            pays = float(split.pays_cny[b])
+            cards.append(
+                f'<div class="card"><h3>{render_swatch(b)}{_both(name)}</h3>'
+                f'<ul class="bars">{bars}</ul><div class="money">'
+                f"<span>{self.say('pays' if pays >= 0 else 'is_paid')}</span>"
+                f"<b>{_millions(abs(pays))} {self._unit()}</b>"
+                f"<span>{self.say('gains')}</span>"
+                f"<b>{_millions(split.gain_cny[b])} {self._unit()}</b>"
+                f"<span>{self.say('unified_is_worth')}</span>"
+                f'<b class="small">{_millions(table["unified_worth_cny"][b])} {self._unit()}</b>'
+                "</div></div>"
+            )
+        return self._section(
+            "alone_title", self.say("alone_intro"), f'<div class="cards">{"".join(cards)}</div>'
+        )
+
+    def drivers_and_money(self) -> str:
+        """Return the table of service, drives, bills and gains."""
+        table, split = self.it.by_brand, self.it.split
+        short = "".join(f"<th>{self.say(f'short_{state}')}</th>" for state in STATES)
+        head = (
+            f'<tr><th rowspan="2">{self.say("col_brand")}</th>'
+            f'<th colspan="4" class="group">{self.say("col_served")}</th>'
+            f'<th colspan="4" class="group">{self.say("col_drive")}</th>'
+            + "".join(
+                f'<th rowspan="2">{self.say(key)}</th>'
+                for key in ("col_pays", "col_budget", "col_gain", "col_unified")
+            )
+            + f"</tr><tr>{short}{short}</tr>"
+        )
+        rows = []
+        for b, name in enumerate(self.names):
+            cells = [_percent(table[f"{state}_share"][b]) for state in STATES]
+            cells += [_number(table[f"{state}_nearest_min"][b], 1) for state in STATES]
+            cells += [
+                _ranged(
+                    split.pays_cny[b],
+                    split.pays_interval.lower_cny[b],
+                    split.pays_interval.upper_cny[b],
+                ),
+                _millions(table["budget_cny"][b]),
+                _ranged(
+                    split.gain_cny[b],
+                    split.gain_interval.lower_cny[b],
+                    split.gain_interval.upper_cny[b],
+                ),
+                _millions(table["unified_worth_cny"][b]),
+            ]
+            rows.append(_row(_both(name), cells))
+        note = self.say("table_note", cutoff=f"{self.it.study.access.cutoff_minutes:g}")
+        return self._section("table_title", "", _table(head, rows) + f'<p class="note">{note}</p>')
+
+    def rules(self) -> str:
+        """Return the bill under every rule, as bars and figures, and who objects."""
+        splits = self.it.splits
+        least = min(float(np.minimum(s.pays_cny, 0).sum()) for s in splits)
+        most = max(float(np.maximum(s.pays_cny, 0).sum()) for s in splits)
+        legend = "".join(
+            f"<li>{render_swatch(b)}{_both(name)}</li>" for b, name in enumerate(self.names)
+        )
+        head = (
+            f'<tr><th class="words">{self.say("col_rule")}</th>'
+            + "".join(f"<th>{_both(name)}</th>" for name in self.names)
+            + f'<th class="words">{self.say("col_objects")}</th></tr>'
+        )
+        rows = []
+        for split in splits:
+            chosen = split.rule is self.it.study.alliance.rule
+            mark = f'<span class="mark">{self.say("chosen")}</span>' if chosen else ""
+            words = (
+                f"{self.say(f'rule_{split.rule.value}')}{mark}"
+                f'<span class="minor">{self.say(f"why_{split.rule.value}")}</span>'
+                + render_stack(split.pays_cny.tolist(), least=least, most=most)
+            )
+            cells = [
+                f"<td>{_ranged(pays, low, high)}</td>"
+                for pays, low, high in zip(
+                    split.pays_cny,
+                    split.pays_interval.lower_cny,
+                    split.pays_interval.upper_cny,
+                    strict=True,
+                )
+            ]
+            row = ' class="chosen"' if chosen else ""
+            rows.append(
+                f'<tr{row}><th class="words">{words}</th>{"".join(cells)}'
+                f'<td class="words">{self._objectors(split)}</td></tr>'
+            )
+        return self._section(
+            "rules_title",
+            self.say("rules_intro"),
+            f'<ul class="legend">{legend}</ul>{_table(head, rows)}'
+            f'<p class="note">{self.say("rules_note")}</p>',
+        )
+
+    def _objectors(self, split: Split) -> str:
+        if not split.objections:
+            return f'<span class="content">{self.say("nobody")}</span>'
+        first = split.objections[0]
+        lines = self.say(
+            "objects_one", who=self.group_of(first.coalition), cny=_millions(first.excess_cny)
+        )
+        if len(split.objections) > 1:
+            more = self.say("objects_more", n=str(len(split.objections) - 1))
+            lines += f'<span class="minor">{more}</span>'
+        return lines
+
+    def core(self) -> str:
+        """Return whether any split leaves everybody content."""
+        core = self.it.least_core
+        if core.upper_cny <= 0:
+            words = self.say("core_full", cny=_millions(-core.epsilon_cny))
+        elif core.lower_cny > 0:
+            who = [self.group_of(names) for names in core.binding]
+            words = self.say(
+                "core_empty",
+                cny=_millions(core.lower_cny),
+                who=Both(" · ".join(w.en for w in who), " · ".join(w.zh for w in who)),
+            )
+        else:
+            words = self.say(
+                "core_open",
+                least=_millions(core.lower_cny),
+                most=_millions(core.upper_cny),
+                cny=_millions(core.epsilon_cny),
+            )
+        return self._section("core_title", "", f"<p>{words}</p>")
+
+    def ledger(self) -> str:
+        """Return what each brand pays at the sites, settles, and borrows; and every site."""
+        bills, split = self.it.site_bills_fen, self.it.split
+        at_sites = bills.sum(axis=0)
+        settlement = split.pays_fen - at_sites
+        table = self.it.by_brand
+        keys = ("col_sites", "col_settlement", "col_bill", "col_budget", "col_borrows", "col_lends")
+        head = (
+            f"<tr><th>{self.say('col_brand')}</th>"
+            + "".join(f"<th>{self.say(key)}</th>" for key in keys)
+            + "</tr>"
+        )
+        rows = [
+            _row(
+                _both(name),
+                [
+                    _fen(at_sites[b]),
+                    _fen(settlement[b]),
+                    f"<b>{_fen(split.pays_fen[b])}</b>",
+                    _cny(table["budget_cny"][b]),
+                    _cny(table["borrows_cny"][b]),
+                    _cny(table["lends_cny"][b]),
+                ],
+            )
+            for b, name in enumerate(self.names)
+        ]
+        sums = [
+            _fen(at_sites.sum()),
+            _fen(settlement.sum()),
+            _fen(split.pays_fen.sum()),
+            "",
+            "",
+            "",
+        ]
+        foot = f"<tfoot>{_row(self.say('total'), sums)}</tfoot>"
+        return self._section(
+            "ledger_title",
+            self.say("ledger_intro"),
+            f'{_table(head, rows, foot)}<ul class="plain note">{self._loans()}</ul>'
+            f"<details><summary>{self.say('by_site')}</summary>{self._sites()}</details>",
+        )
+
+    def _loans(self) -> str:
+        loans = self.it.loans
+        if loans is None:
+            return f"<li>{self.say('loans_unknown')}</li>"
+        if not loans:
+            return f"<li>{self.say('loans_none')}</li>"
+        lines = (
+            self.say(
+                "loan",
+                lender=self.names[loan.lender],
+                borrower=self.names[loan.borrower],
+                cny=_fen(loan.fen),
+            )
+            for loan in loans
+        )
+        return "".join(f"<li>{line}</li>" for line in lines)
+
+    def _sites(self) -> str:
+        sites, bills = self.it.plan.sites, self.it.site_bills_fen
+        head = (
+            f"<tr><th>{self.say('col_site')}</th>"
+            + "".join(f"<th>{_both(name)}</th>" for name in self.names)
+            + f"<th>{self.say('total')}</th></tr>"
+        )
+        rows = [
+            _row(
+                f'{_text(site_id)} <span class="minor">{_text(site)}</span>',
+                [*(_fen(fen) for fen in bills[j]), f"<b>{_fen(bills[j].sum())}</b>"],
+            )
+            for j, (site_id, site) in enumerate(zip(sites["site_id"], sites["name"], strict=True))
+        ]
+        return _table(head, rows)
+
+    def coalitions(self) -> str:
+        """Return every group's value with its bounds."""
+        asked = self.it.study.alliance
+        intro = (
+            self.say(
+                "coalitions_surplus",
+                worth=f"{asked.worth_cny_per_kwh:.2f}",
+                years=str(asked.years),
+                rate=f"{100 * asked.discount_rate:g}",
+            )
+            if self.surplus
+            else self.say("coalitions_cost")
+        )
+        value = "col_value_surplus" if self.surplus else "col_value_cost"
+        keys = (value, "col_between", "col_n_sites", "col_spends", "col_proof")
+        head = (
+            f'<tr><th class="words">{self.say("col_group")}</th>'
+            + "".join(f"<th>{self.say(key)}</th>" for key in keys)
+            + "</tr>"
+        )
+        rows = [
+            _row(_both(self.group_of(str(row["coalition"]).split("+"))), self._value_cells(row))
+            for row in self.it.coalitions.to_dict(orient="records")
+        ]
+        return self._section(
+            "coalitions_title",
+            intro,
+            f"<details><summary>{self.say('col_group')} · {len(rows)}"
+            f"</summary>{_table(head, rows)}</details>",
+        )
+
+    def _value_cells(self, row: dict[Hashable, Any]) -> list[str]:
+        if row["n_members"] == len(self.names):
+            proof = self.say("proof_fact")
+        elif row["status"] == SolveStatus.OPTIMAL.value:
+            proof = self.say("proof_optimal", gap=f"{100 * self.it.study.solve.gap:g}")
+        else:
+            proof = self.say("proof_feasible")
+        return [
+            _millions(row["value_cny"]),
+            f"{_millions(row['lower_cny'])} … {_millions(row['upper_cny'])}",
+            str(row["n_sites"]),
+            _millions(row["cost_cny"]),
+            proof,
+        ]
+
+    def how_sure(self) -> str:
+        """Return what is proven and what is not."""
+        solve, plans = self.it.plan.solve, self.it.solved.plans[:-1]
+        proof = self._fill(
+            "plan_optimal" if solve.status is SolveStatus.OPTIMAL else "plan_feasible",
+            {"gap": f"{100 * solve.gap:.2f}"},
+        )
+        lines = [
+            self.say("sure_plan", proof=proof),
+            self.say(
+                "sure_games",
+                proven=str(sum(p.status is SolveStatus.OPTIMAL for p in plans)),
+                n=str(len(plans)),
+                gap=f"{100 * self.it.study.solve.gap:g}",
+            ),
+        ]
+        if self.it.nucleolus_verified:
+            lines.append(self.say("sure_kohlberg"))
+        items = "".join(f"<li>{line}</li>" for line in lines)
+        return self._section("sure_title", "", f'<ul class="plain">{items}</ul>')
+
+    def foot(self) -> str:
+        """Return where the data comes from."""
+        study = self.it.study
+        source = study.inputs.roads.source
+        parts = [_text(study.data_date)] if study.data_date else []
+        if source:
+            parts.append(self.say("roads_source", source=source))
+        return f"<footer>{' · '.join(parts)}</footer>"
+
+    def _unit(self) -> str:
+        return f'<span class="unit">{self.say("million")}</span>'
+
+    def _section(self, title: str, intro: str, content: str) -> str:
+        words = f'<p class="intro">{intro}</p>' if intro else ""
+        return f"<section><h2>{self.say(title)}</h2>{words}{content}</section>"
+
+
+def _text(value: object) -> str:
+    """Return a text from the data as HTML that shows it and does nothing else."""
+    return html.escape(str(value), quote=True)
+
+
+def _both(text: Both) -> str:
+    if text.en == text.zh:
+        return _text(text.en)
+    return (
+        f'<span class="en" lang="en">{_text(text.en)}</span>'
+        f'<span class="zh" lang="zh">{_text(text.zh)}</span>'
+    )
+
+
+def _row(head: str, cells: Iterable[str]) -> str:
+    return f"<tr><th>{head}</th>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>"
+
+
+def _table(head: str, rows: Iterable[str], foot: str = "") -> str:
+    return (
+        f'<div class="scroll"><table><thead>{head}</thead><tbody>{"".join(rows)}</tbody>{foot}'
+        "</table></div>"
+    )
+
+
+def _number(value: float, digits: int) -> str:
+    if not np.isfinite(value):
+        return "–"
+    text = f"{value:,.{digits}f}"
+    if float(text.replace(",", "")) == 0:  # no minus before a zero
+        text = text.lstrip("-")
+    return text.replace("-", "−")
+
+
+def _millions(cny: float) -> str:
+    return _number(cny / MILLION, LOCAL_DIGITS)
+
+
+def _percent(share: float) -> str:
+    return f"{_number(100 * share, 0)}{NARROW_SPACE}%"
+
+
+def _fen(fen: int) -> str:
+    return _cny(fen / FEN_PER_CNY)
+
+
+def _cny(cny: float) -> str:
+    return _number(cny, LOCAL_DIGITS)
+
+
+def _ranged(value: float, least: float, most: float) -> str:
+    """Return a figure in millions, with what it lies between beneath it where that is not one."""
+    low, high = _millions(least), _millions(most)
+    minor = "" if low == high else f'<span class="minor">{low} … {high}</span>'
+    return f"{_millions(value)}{minor}"
+
+
+def _asset(name: str) -> str:
+    return resources.files("siting.outputs").joinpath("alliance_assets", name).read_text("utf-8")
