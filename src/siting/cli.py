@@ -49,6 +49,7 @@ err = Console(stderr=True, highlight=False, soft_wrap=True)
 
 DEMO_FOLDER = Path("outputs/wuhan")
 KIB_PER_MIB = 1024
+FAULTS_SHOWN = 10
 OutOption = Annotated[Path, typer.Option("--out", "-o", help="Folder of the outputs.")]
 StudyArgument = Annotated[Path, typer.Argument(help="The study file (YAML).", show_default=False)]
 
@@ -201,17 +202,60 @@ def alliance(
 
 
 @app.command()
-def check(study: StudyArgument) -> None:
-    """Read a study and all of its inputs, report every fault, solve nothing."""
-    from siting.pipeline import build_case, read_inputs  # noqa: PLC0415 - keeps `--help` quick
+def check(
+    study: StudyArgument,
+    out_folder: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", help="Folder of the map; outputs/<name>-check if not set."),
+    ] = None,
+    *,
+    with_map: Annotated[
+        bool, typer.Option("--map/--no-map", help="Whether to write the diagnostic map.")
+    ] = True,
+) -> None:
+    """Read a study and all of its inputs, report every fault, draw what was read, solve nothing."""
+    from siting import pipeline  # noqa: PLC0415 - keeps `--help` quick
     from siting.study import read_study  # noqa: PLC0415 - the same
 
     with _faults_explained(), _StageReport() as report:
-        case = build_case(
-            read_inputs(read_study(study), on_stage=report.stage), on_stage=report.stage
-        )
-    for line in case.summary_lines():
+        asked = read_study(study)
+        folder = out_folder or Path("outputs", f"{asked.name}-check")
+        if with_map:
+            pipeline.refuse_foreign_folder(folder)
+        inputs = pipeline.read_inputs(asked, on_stage=report.stage)
+        diagnosis = pipeline.diagnose(inputs, on_stage=report.stage)
+        report.stage(pipeline.Stage.WRITE)
+        written = pipeline.write_check(diagnosis, folder) if with_map else None
+    for line in diagnosis.summary_lines():
         out.print(escape(_printable(line)))
+    if written is not None:
+        out.print(f"map         {escape(str(written))}")
+
+
+@app.command()
+def verify(
+    folder: Annotated[Path, typer.Argument(help="Output folder of `siting plan`.")],
+    study: Annotated[
+        Path | None, typer.Option(help="The study: its inputs are read and compared too.")
+    ] = None,
+) -> None:
+    """Recompute everything that a written plan claims, without any solver."""
+    from siting.verify import verify_folder  # noqa: PLC0415 - keeps `--help` quick
+
+    with _faults_explained():
+        checks = list(verify_folder(folder))
+        if study is not None:
+            from siting.pipeline import compare_inputs  # noqa: PLC0415 - reads every input
+
+            checks.append(compare_inputs(study, folder))
+    for check in checks:
+        out.print(f"{'holds' if check.passed else 'FAILS'}  {check.name:<10} {check.detail}")
+        for fault in check.faults[:FAULTS_SHOWN]:
+            out.print(f"       • {escape(_printable(fault))}")
+        if len(check.faults) > FAULTS_SHOWN:
+            out.print(f"       • and {len(check.faults) - FAULTS_SHOWN:,} more")
+    if not all(check.passed for check in checks):
+        raise typer.Exit(ExitCode.UNVERIFIED)
 
 
 @stations_app.command()

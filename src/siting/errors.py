@@ -19,6 +19,7 @@ class ExitCode(IntEnum):
     INFEASIBLE = 3
     NO_PLAN = 4
     PARTIAL = 5
+    UNVERIFIED = 6
     INTERRUPTED = 130
 
 

@@ -12,6 +12,7 @@ Every stage is a function of plain typed values, so a notebook can stop after an
 from __future__ import annotations
 
 import hashlib
+import json
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
@@ -20,6 +21,7 @@ from pydantic import BaseModel
 
 from siting.alliance.games import compute_fingerprint
 from siting.case import SitingCase, StudyInputs, build_case
+from siting.diagnosis import diagnose
 from siting.domain import SolveStatus, Stage, ignore_stage
 from siting.errors import Fault, InfeasibleError, InputError
 from siting.inputs.areas import read_areas
@@ -27,7 +29,7 @@ from siting.inputs.districts import read_districts
 from siting.inputs.population import read_population
 from siting.inputs.stations import merge_stations, read_stations
 from siting.inputs.vehicles import read_vehicles
-from siting.instance import evaluate
+from siting.instance import evaluate, settle_flows
 from siting.investment import JointInvestment, solve_investment
 from siting.network.road_network import load_roads
 from siting.optimise.conflicts import find_conflict
@@ -40,6 +42,7 @@ from siting.outputs.alliance_tables import (
     render_tables,
 )
 from siting.outputs.files import (
+    CHECK_NAME,
     MANIFEST_NAME,
     refuse_foreign_folder,
     render_csv,
@@ -47,16 +50,19 @@ from siting.outputs.files import (
     write_folder,
 )
 from siting.outputs.manifest import build_manifest, render_manifest
-from siting.outputs.map import render_map
+from siting.outputs.map import render_check_map, render_map
+from siting.outputs.proof import FLOWS_NAME, INSTANCE_NAME, render_flows, render_instance
 from siting.outputs.site_list import render_sites_csv, render_sites_geojson
 from siting.outputs.stations import write_stations
 from siting.plan import ServiceState, SitingPlan
 from siting.study import Stations, Study, read_station_feeds, read_study
+from siting.verify import Check
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from siting.alliance.games import CoalitionPlan
+    from siting.diagnosis import Diagnosis
     from siting.inputs.stations import MergedStations
     from siting.instance import SitingInstance
     from siting.optimise.solve import Progress, SolveResult
@@ -68,6 +74,7 @@ FEED_LISTS = (".yaml", ".yml")
 __all__ = [
     "Stage",
     "build_case",
+    "diagnose",
     "embedded_study_path",
     "invest",
     "read_inputs",
@@ -181,13 +188,16 @@ def solve_case(
     if result.status is SolveStatus.INFEASIBLE:
         on_stage(Stage.EXPLAIN)
         raise InfeasibleError(find_conflict(case.instance) or _unexplained())
-    decision = expect_plan(result)
+    decision = settle_flows(case.instance, expect_plan(result))
     joint = ServiceState(decision=decision, evaluation=evaluate(case.instance, decision))
     return SitingPlan(case=case, today=today, unified=unified, joint=joint, solve=result)
 
 
 def write_outputs(plan: SitingPlan, folder: Path) -> None:
-    """Write the site list, the map and the manifest of a plan into a folder, whole or not at all.
+    """Write a plan into a folder, whole or not at all.
+
+    The site list, the map, the manifest, and what `siting.verify` needs: the flows and the
+    instance.
 
     Raises
     ------
@@ -197,10 +207,49 @@ def write_outputs(plan: SitingPlan, folder: Path) -> None:
     files = {
         "sites.csv": render_sites_csv(plan),
         "sites.geojson": render_sites_geojson(plan),
+        FLOWS_NAME: render_flows(plan),
+        INSTANCE_NAME: render_instance(plan.case.instance),
         "map.html": render_map(plan).encode(),
     }
     manifest = render_manifest(build_manifest(plan, files=files))
     write_folder(folder, {**files, MANIFEST_NAME: manifest})
+
+
+def compare_inputs(study_path: Path, folder: Path) -> Check:
+    """Read a study anew and hold a written plan's instance to what its inputs say.
+
+    Raises
+    ------
+    StudyError, InputError
+        If the study or its inputs cannot be read.
+    """
+    inputs = read_inputs(read_study(study_path))
+    fresh = render_instance(build_case(inputs).instance)
+    same = fresh == (folder / INSTANCE_NAME).read_bytes()
+    stated = json.loads((folder / MANIFEST_NAME).read_bytes())["inputs_sha256"]
+    changed = sorted(
+        name
+        for name in stated.keys() | inputs.input_sha256.keys()
+        if stated.get(name) != inputs.input_sha256.get(name)
+    )
+    faults = [f"{name} is not the file that was read" for name in changed]
+    if not same:
+        faults.append("the inputs give another instance than the plan was made for")
+    return Check(name="inputs", detail=f"{len(stated)} files read anew", faults=tuple(faults))
+
+
+def write_check(diagnosis: Diagnosis, folder: Path) -> Path:
+    """Write the diagnostic map into a folder, beside a plan that may be there, and say where.
+
+    Raises
+    ------
+    OutputError
+        If the folder cannot be written or holds other files.
+    """
+    refuse_foreign_folder(folder)
+    path = folder / CHECK_NAME
+    write_file(path, render_check_map(diagnosis).encode())
+    return path
 
 
 def invest(
@@ -311,7 +360,7 @@ def _unexplained() -> list[Fault]:
 
 def _serve(instance: SitingInstance) -> ServiceState:
     """Return the best service of the existing stations alone."""
-    decision = solve_baseline(instance)
+    decision = settle_flows(instance, solve_baseline(instance))
     return ServiceState(decision=decision, evaluation=evaluate(instance, decision))
 
 

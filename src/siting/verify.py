@@ -1,0 +1,469 @@
+"""An independent check of a written plan: exact arithmetic, no solver, none of siting's solving.
+
+Everything is read from the output folder anew: the instance (`instance.npz`), who charges where
+(`flows.csv`, whole watt-hours), the sites, and what the manifest claims. Energies are integers of
+watt-hours and money is exact fractions, so nothing is lost to rounding; limits that came as
+floating-point numbers are taken in whole watt-hours, a thousandth of one allowed.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import json
+import math
+import zipfile
+from collections import Counter, defaultdict
+from dataclasses import dataclass, field
+from decimal import Decimal, InvalidOperation
+from fractions import Fraction
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from siting.errors import Fault, InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+MANIFEST = "plan.json"
+NO_PART_OF_A_PLAN = frozenset({"check.html"})
+"""What other commands write into a plan's folder."""
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+WH_PER_KWH = 1000
+WH_SLACK = Fraction(1, 1000)
+SAME_OBJECTIVE = Fraction(1, 10**9)
+MAX_FILE_BYTES = 2_000_000_000
+FEN = Fraction(1, 100)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Check:
+    """One thing that was recomputed: what it was, and every fault found in it."""
+
+    name: str
+    detail: str
+    faults: tuple[str, ...] = ()
+
+    @property
+    def passed(self) -> bool:
+        """Whether nothing was at fault."""
+        return not self.faults
+
+
+class Flow(NamedTuple):
+    """Demand point, supply, brand, pair and watt-hours a day of one flow."""
+
+    i: int
+    j: int
+    b: int
+    pair: int
+    wh: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Claim:
+    """A written plan, as read anew from its folder."""
+
+    manifest: dict[str, Any]
+    head: dict[str, Any]
+    arrays: dict[str, np.ndarray[Any, Any]]
+    sites: list[dict[str, str]]
+    flows: list[dict[str, str]]
+    files: dict[str, bytes] = field(repr=False)
+
+    @cached_property
+    def tier_of_site(self) -> dict[int, int]:
+        """The tier of every opened site, by index; a site that stands twice is refused."""
+        index, tiers = _index(self.head["site_ids"]), self.head["tiers"]
+        found = {index[row["site_id"]]: tiers.index(row["tier"]) for row in self.sites}
+        if len(found) != len(self.sites):
+            raise ValueError("a site stands twice in sites.csv")
+        return found
+
+    @cached_property
+    def flow_rows(self) -> list[Flow]:
+        """Every flow, its pair found again."""
+        return list(_find_flows(self))
+
+    @cached_property
+    def cost_cny(self) -> Fraction:
+        """What the opened tiers cost."""
+        costs = self.arrays["tier_cost_cny"]
+        return sum((_exact(costs[j, k]) for j, k in self.tier_of_site.items()), Fraction(0))
+
+
+def verify_folder(folder: Path) -> tuple[Check, ...]:
+    """Recompute everything that a written plan claims.
+
+    Parameters
+    ----------
+    folder
+        The output folder of `siting plan`.
+
+    Returns
+    -------
+    tuple
+        A check each for the files, the sites, the flows, the objective, the tables, the ledger
+        and the proof; the plan holds if all passed.
+
+    Raises
+    ------
+    InputError
+        If the folder holds no plan that can be read.
+    """
+    claim = _read(folder)
+    checks: list[Check] = []
+    for recompute in (
+        check_files,
+        check_sites,
+        check_flows,
+        check_objective,
+        check_tables,
+        check_ledger,
+        check_proof,
+    ):
+        try:
+            checks.append(recompute(claim))
+        except (KeyError, ValueError, TypeError, IndexError, InvalidOperation) as error:
+            name = recompute.__name__.removeprefix("check_")
+            what = f"cannot be recomputed: {type(error).__name__} {error}"
+            checks.append(Check(name=name, detail="", faults=(what,)))
+    return tuple(checks)
+
+
+# ----------------------------------------------------------------------------------------- reading
+
+
+def _read(folder: Path) -> Claim:
+    files = _read_files(folder)
+    try:
+        manifest = json.loads(files[MANIFEST])
+        with np.load(io.BytesIO(files["instance.npz"]), allow_pickle=False) as kept:
+            arrays = {name: kept[name] for name in kept.files}
+        head = json.loads(arrays.pop("head").tobytes())
+        return Claim(
+            manifest=manifest,
+            head=head,
+            arrays=arrays,
+            sites=_read_csv(files["sites.csv"]),
+            flows=_read_csv(files["flows.csv"]),
+            files=files,
+        )
+    except KeyError as error:
+        raise _refuse(folder, f"holds no {error.args[0]}") from None
+    except (ValueError, zipfile.BadZipFile, csv.Error, EOFError, OSError) as error:
+        raise _refuse(folder, f"cannot be read: {type(error).__name__} {error}") from None
+
+
+def _read_files(folder: Path) -> dict[str, bytes]:
+    files = {}
+    try:
+        for path in sorted(folder.iterdir()):
+            if path.is_symlink() or not path.is_file() or path.stat().st_size > MAX_FILE_BYTES:
+                raise _refuse(folder, f"holds {path.name}, which no plan has")
+            files[path.name] = path.read_bytes()
+    except OSError as error:
+        raise _refuse(folder, f"cannot be read: {error.strerror}") from None
+    return files
+
+
+def _refuse(folder: Path, what: str) -> InputError:
+    return InputError(
+        [Fault(file=str(folder), what=what, remedy="name the output folder of `siting plan`")]
+    )
+
+
+def _read_csv(content: bytes) -> list[dict[str, str]]:
+    rows = list(csv.reader(io.StringIO(content.decode("utf-8-sig"), newline=""), strict=True))
+    if not rows or any(len(row) != len(rows[0]) for row in rows):
+        raise ValueError("a table has no header or rows of different lengths")
+    return [dict(zip(rows[0], map(_unquoted, row), strict=True)) for row in rows[1:]]
+
+
+def _unquoted(text: str) -> str:
+    """Return a cell without the apostrophe that keeps spreadsheets from running it."""
+    plain = text[1:]
+    return plain if text[:1] == "'" and plain.lstrip(" ").startswith(FORMULA_STARTS) else text
+
+
+# ------------------------------------------------------------------------------------------ checks
+
+
+def check_files(claim: Claim) -> Check:
+    """Hold every file to the hash that the manifest gives it; there is no other file."""
+    named = claim.manifest["files_sha256"]
+    found = {
+        name: hashlib.sha256(content).hexdigest()
+        for name, content in claim.files.items()
+        if name != MANIFEST and name not in NO_PART_OF_A_PLAN
+    }
+    faults = [
+        *(f"{name} is missing" for name in sorted(named.keys() - found.keys())),
+        *(f"{name} is not in the manifest" for name in sorted(found.keys() - named.keys())),
+        *(
+            f"{name} has changed"
+            for name in sorted(named)
+            if found.get(name, named[name]) != named[name]
+        ),
+    ]
+    return Check(name="files", detail=f"{len(found)} hashes", faults=tuple(faults))
+
+
+def check_sites(claim: Claim) -> Check:
+    """Hold the opened sites to room, required, forbidden, grid, spacing, counts and budget."""
+    arrays, head = claim.arrays, claim.head
+    tier_of = claim.tier_of_site
+    opened = sorted(tier_of)
+    req = {name.removeprefix("requirements."): value for name, value in arrays.items()}
+    faults = [f"{_site(claim, j)} is opened but forbidden" for j in opened if req["forbidden"][j]]
+    faults += [
+        f"{_site(claim, j)} is required but closed"
+        for j in np.flatnonzero(req["required"]).tolist()
+        if j not in tier_of
+    ]
+    faults += [
+        f"{_site(claim, j)} has no room for its tier"
+        for j, k in tier_of.items()
+        if not arrays["tier_allowed"][j, k]
+    ]
+    power = {j: Fraction(float(arrays["tier_power_kw"][j, k])) for j, k in tier_of.items()}
+    faults += [
+        f"{_site(claim, j)} is over its grid limit"
+        for j in opened
+        if power[j] > _limit(req["site_grid_limit_kw"][j])
+    ]
+    for g, limit_kw in enumerate(req["grid_group_limit_kw"]):
+        of_group = sum((power[j] for j in opened if req["grid_group"][j] == g), Fraction(0))
+        if of_group > _limit(limit_kw):
+            faults.append(f"substation group {g} is over its grid limit")
+    faults += [
+        f"{_site(claim, a)} and {_site(claim, b)} are too close"
+        for a, b in req["spacing_pairs"].tolist()
+        if a in tier_of and b in tier_of
+    ]
+    most = head["requirements.max_sites"]
+    if not head["requirements.min_sites"] <= len(opened) <= (math.inf if most is None else most):
+        faults.append(f"{len(opened)} sites are opened")
+    if req["district_max_sites"].size:
+        count = Counter(int(arrays["site_district"][j]) for j in opened)
+        faults += [
+            f"district {name} has {count[d]} sites"
+            for d, name in enumerate(head["district_ids"])
+            if not req["district_min_sites"][d] <= count[d] <= req["district_max_sites"][d]
+        ]
+    cost, budget = claim.cost_cny, head["requirements.budget_cny"]
+    if budget is not None and cost > Fraction(float(budget)) + FEN:
+        faults.append(f"the sites cost {float(cost):,.2f} CNY, more than the budget")
+    return Check(name="sites", detail=f"{len(opened)} opened, every rule", faults=tuple(faults))
+
+
+def check_flows(claim: Claim) -> Check:
+    """Hold the flows to reach, to who may charge where, to demand, capacity and floors."""
+    arrays, head = claim.arrays, claim.head
+    faults: list[str] = []
+    served: dict[tuple[int, int], int] = defaultdict(int)
+    supplied: dict[int, int] = defaultdict(int)
+    by_brand: dict[int, int] = defaultdict(int)
+    seen = set()
+    for i, j, b, _, wh in claim.flow_rows:
+        if (i, j, b) in seen:
+            faults.append(f"a flow of {head['demand_ids'][i]} stands twice")
+        seen.add((i, j, b))
+        if wh <= 0:
+            faults.append(f"a flow of {head['demand_ids'][i]} is not above zero")
+        if not arrays["usable"][j, b]:
+            faults.append(f"{head['brands'][b]} may not charge at {_supply(claim, j)}")
+        served[i, b] += wh
+        supplied[j] += wh
+        by_brand[b] += wh
+    wanted = arrays["demand_kwh_per_day"]
+    faults += [
+        f"{head['brands'][b]} is served beyond demand at {head['demand_ids'][i]}"
+        for (i, b), wh in sorted(served.items())
+        if wh > _whole_wh(wanted[i, b])
+    ]
+    faults += [
+        f"{_supply(claim, j)} gives more than it can"
+        for j, wh in sorted(supplied.items())
+        if wh > _whole_wh(_capacity(claim, j))
+    ]
+    floors = arrays["requirements.floor_by_brand"]
+    for b, share in enumerate(floors.tolist()):
+        least = Fraction(share) * sum(map(_exact, wanted[:, b].tolist())) * WH_PER_KWH
+        rounded = sum(1 for _, _, brand in seen if brand == b) + WH_PER_KWH * SAME_OBJECTIVE * least
+        if by_brand[b] + rounded < least:
+            faults.append(f"{head['brands'][b]} is served less than its floor")
+    return Check(name="flows", detail=f"{len(seen):,} flows, every limit", faults=tuple(faults))
+
+
+def check_objective(claim: Claim) -> Check:
+    """Hold the worth of service and the cost to what the manifest says."""
+    worth = sum(
+        (_exact(claim.arrays["cover_worth"][p]) * wh for _, _, _, p, wh in claim.flow_rows),
+        Fraction(0),
+    )
+    kwh = worth / WH_PER_KWH
+    stated = claim.manifest["checked_without_solver"]
+    faults = []
+    if abs(kwh - _exact(stated["objective_kwh_per_day"])) > SAME_OBJECTIVE * max(kwh, Fraction(1)):
+        faults.append(f"the flows are worth {float(kwh):,.3f} kWh a day, not what is stated")
+    for key, value in (("cost_cny", claim.manifest["cost_cny"]), ("cost", stated["cost_cny"])):
+        if abs(claim.cost_cny - _exact(value)) > FEN / 2:
+            faults.append(f"the sites cost {float(claim.cost_cny):,.2f} CNY, not the {key} stated")
+    if stated["violations"] or not stated["feasible"]:
+        faults.append("the manifest itself calls the plan infeasible")
+    return Check(
+        name="objective", detail=f"{float(kwh):,.3f} kWh a day, to 1e-9", faults=tuple(faults)
+    )
+
+
+def check_tables(claim: Claim) -> Check:
+    """Hold the site list and the service by brand to what the flows say."""
+    head, manifest = claim.head, claim.manifest
+    energy: dict[int, int] = defaultdict(int)
+    by_site_brand: dict[tuple[int, int], int] = defaultdict(int)
+    by_brand: dict[int, int] = defaultdict(int)
+    for _, j, b, _, wh in claim.flow_rows:
+        energy[j] += wh
+        by_site_brand[j, b] += wh
+        by_brand[b] += wh
+    faults = []
+    written = {row["site_id"]: row for row in claim.sites}
+    listed = {str(row["site_id"]): row for row in manifest["sites"]}
+    if written.keys() != listed.keys() or manifest["n_sites"] != len(written):
+        faults.append("sites.csv and the manifest list other sites")
+    index = _index(head["site_ids"])
+    for name, row in written.items():
+        j = index[name]
+        k = head["tiers"].index(row["tier"])
+        expected = {
+            "energy_kwh_per_day": Fraction(energy[j], WH_PER_KWH),
+            "cost_cny": _exact(claim.arrays["tier_cost_cny"][j, k]),
+            "power_kw": _exact(claim.arrays["tier_power_kw"][j, k]),
+            "capacity_kwh_per_day": _exact(claim.arrays["tier_capacity_kwh_per_day"][j, k]),
+        }
+        for b, brand in enumerate(head["brands"]):
+            expected[f"energy_{brand}_kwh_per_day"] = Fraction(by_site_brand[j, b], WH_PER_KWH)
+        for table, values in (("sites.csv", row), ("the manifest", listed.get(name, {}))):
+            faults += [
+                f"{table}: {column} of {name} is not {float(value):,.3f}"
+                for column, value in expected.items()
+                if not _states(values.get(column), value, column)
+            ]
+            if values.get("tier") != row["tier"]:
+                faults.append(f"{table}: the tier of {name} is another")
+    for row in manifest["service_by_brand"]:
+        b = head["brands"].index(row["brand"])
+        if abs(_exact(row["joint_kwh_per_day"]) - Fraction(by_brand[b], WH_PER_KWH)) > FEN / 10:
+            faults.append(f"the service of {row['brand']} is not the sum of its flows")
+    return Check(name="tables", detail=f"{len(written)} sites, by brand", faults=tuple(faults))
+
+
+def check_ledger(claim: Claim) -> Check:
+    """Hold the sum of what the brands pay to what the sites cost, to the fen."""
+    fen = [Fraction(Decimal(str(row["pays_cny"]))) / FEN for row in claim.manifest["ledger"]]
+    faults = []
+    if any(part.denominator != 1 or part < 0 for part in fen):
+        faults.append("a payment is negative or no whole number of fen")
+    if sum(fen) != _rounded(claim.cost_cny / FEN):
+        faults.append("the payments do not sum to the cost")
+    if [row["brand"] for row in claim.manifest["ledger"]] != claim.head["brands"]:
+        faults.append("the ledger has other brands")
+    return Check(name="ledger", detail=f"{len(fen)} brands, to the fen", faults=tuple(faults))
+
+
+def check_proof(claim: Claim) -> Check:
+    """Hold the gap to objective and bound, and the claim of optimality to the gap asked."""
+    solve = claim.manifest["solve"]
+    objective, bound = (_exact(solve[f"{what}_kwh_per_day"]) for what in ("objective", "bound"))
+    gap = abs(bound - objective) / objective if objective else Fraction(0)
+    faults = []
+    if abs(gap - _exact(solve["gap"])) > SAME_OBJECTIVE:
+        faults.append(f"the gap is {float(gap):.6%}, not what is stated")
+    if (solve["status"] == "optimal") != (_exact(solve["gap"]) <= _exact(solve["gap_asked"])):
+        faults.append("the status is not what the gap says")
+    settled = _exact(claim.manifest["checked_without_solver"]["objective_kwh_per_day"])
+    lost = Fraction(len(claim.flows), WH_PER_KWH) + SAME_OBJECTIVE * objective
+    if not settled - SAME_OBJECTIVE * objective <= objective <= settled + lost:
+        faults.append("the solver's objective is not that of the flows, a watt-hour a flow allowed")
+    return Check(name="proof", detail=f"gap {float(gap):.4%}", faults=tuple(faults))
+
+
+# ----------------------------------------------------------------------------------------- numbers
+
+
+def _exact(value: Any) -> Fraction:  # noqa: ANN401 - a number from JSON or an array
+    """Return a number as it is, to the last bit; what is no finite number is refused."""
+    number = float(value)
+    if not math.isfinite(number):
+        raise ValueError(f"{value!r} is no finite number")
+    return Fraction(number)
+
+
+def _limit(value: Any) -> Fraction | float:  # noqa: ANN401 - a number of an array
+    return math.inf if math.isinf(value) else _exact(value)
+
+
+def _whole_wh(kwh: Any) -> int:  # noqa: ANN401 - a number of an array
+    return math.floor(_exact(kwh) * WH_PER_KWH + WH_SLACK)
+
+
+def _rounded(value: Fraction) -> int:
+    return math.floor(value + Fraction(1, 2))
+
+
+def _states(text: object, value: Fraction, column: str) -> bool:
+    """Whether what is written is the value, to half of the last digit that the column has."""
+    digits = 2 if column.endswith("_cny") else 3
+    try:
+        return abs(Fraction(Decimal(str(text))) - value) <= Fraction(501, 1000 * 10**digits)
+    except (InvalidOperation, ValueError, OverflowError):
+        return False
+
+
+def _index(ids: list[str]) -> dict[str, int]:
+    return {name: k for k, name in enumerate(ids)}
+
+
+def _site(claim: Claim, j: int) -> str:
+    return str(claim.head["site_ids"][j])
+
+
+def _supply(claim: Claim, j: int) -> str:
+    sites = claim.head["site_ids"]
+    return str(sites[j] if j < len(sites) else claim.head["station_ids"][j - len(sites)])
+
+
+def _capacity(claim: Claim, j: int) -> float:
+    n_site = len(claim.head["site_ids"])
+    if j >= n_site:
+        return float(claim.arrays["station_capacity_kwh_per_day"][j - n_site])
+    tier = claim.tier_of_site.get(j)
+    return 0.0 if tier is None else float(claim.arrays["tier_capacity_kwh_per_day"][j, tier])
+
+
+def _find_flows(claim: Claim) -> Iterator[Flow]:
+    """Yield every flow.
+
+    Raises
+    ------
+    ValueError, KeyError
+        If a flow names what does not exist, a pair out of reach, or no whole watt-hours.
+    """
+    head, start, supply = claim.head, claim.arrays["cover_start"], claim.arrays["cover_supply"]
+    demand_of, brand_of = _index(head["demand_ids"]), _index(head["brands"])
+    supply_of = _index([*head["site_ids"], *head["station_ids"]])
+    for row in claim.flows:
+        i, j, b = demand_of[row["demand_id"]], supply_of[row["supply_id"]], brand_of[row["brand"]]
+        begin, end = int(start[i]), int(start[i + 1])
+        p = begin + int(np.searchsorted(supply[begin:end], j))
+        if p >= end or supply[p] != j:
+            raise ValueError(f"{row['supply_id']} is out of reach of {row['demand_id']}")
+        wh = Fraction(Decimal(row["kwh_per_day"])) * WH_PER_KWH
+        if wh.denominator != 1:
+            raise ValueError(f"{row['kwh_per_day']} kWh is no whole number of watt-hours")
+        yield Flow(i, j, b, p, int(wh))
