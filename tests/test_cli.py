@@ -58,3 +58,48 @@ def test_where_the_system_tells_no_memory_the_rest_is_told(monkeypatch: pytest.M
     assert _peak_mib() > 1
     monkeypatch.setitem(sys.modules, "resource", None)  # as on Windows
     assert math.isnan(_peak_mib())
+
+
+def test_check_prints_the_figures_and_draws_them(troubled_study_path: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "seen"
+    result = runner.invoke(app, ["check", str(troubled_study_path), "-o", str(folder)])
+    assert result.exit_code == ExitCode.OK
+    assert "ant: 71 vehicles read, 71 placed" in result.stdout
+    assert "4 points, 18 vehicles, 180 kWh a day" in result.stdout
+    assert "1 planned or closed" in result.stdout
+    assert str(folder / "check.html") in result.stdout
+    assert [path.name for path in folder.iterdir()] == ["check.html"]
+    first = (folder / "check.html").read_bytes()
+    # Again, into its own folder: the same bytes.
+    assert runner.invoke(app, ["check", str(troubled_study_path), "-o", str(folder)]).exit_code == 0
+    assert (folder / "check.html").read_bytes() == first
+
+
+def test_a_check_without_a_map_writes_nothing(
+    troubled_study_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "empty").mkdir()
+    monkeypatch.chdir(tmp_path / "empty")
+    result = runner.invoke(app, ["check", str(troubled_study_path), "--no-map"])
+    assert result.exit_code == ExitCode.OK
+    assert "unreachable" in result.stdout
+    assert list((tmp_path / "empty").iterdir()) == []
+    runner.invoke(app, ["check", str(troubled_study_path)])
+    assert (tmp_path / "empty" / "outputs" / "toy-check" / "check.html").is_file()
+
+
+def test_a_check_refuses_a_foreign_folder_and_leaves_a_plan_alone(
+    troubled_study_path: Path, tmp_path: Path
+) -> None:
+    foreign = tmp_path / "foreign"
+    foreign.mkdir()
+    (foreign / "thesis.txt").write_text("mine", encoding="utf-8")
+    result = runner.invoke(app, ["check", str(troubled_study_path), "-o", str(foreign)])
+    assert result.exit_code == ExitCode.BAD_INPUT
+    assert "holds other files" in result.stderr
+    assert [path.name for path in foreign.iterdir()] == ["thesis.txt"]
+    (foreign / "plan.json").write_text("{}", encoding="utf-8")
+    assert (
+        runner.invoke(app, ["check", str(troubled_study_path), "-o", str(foreign)]).exit_code == 0
+    )
+    assert {path.name for path in foreign.iterdir()} == {"thesis.txt", "plan.json", "check.html"}
