@@ -30,7 +30,7 @@ from siting.inputs.population import read_population
 from siting.inputs.stations import merge_stations, read_stations
 from siting.inputs.vehicles import read_vehicles
 from siting.instance import evaluate, settle_flows
-from siting.investment import JointInvestment, solve_investment
+from siting.investment import JointInvestment, build_alliance, solve_investment
 from siting.network.road_network import load_roads
 from siting.optimise.conflicts import find_conflict
 from siting.optimise.solve import SolveOptions, expect_plan, solve, solve_baseline
@@ -276,6 +276,7 @@ def invest(
         On Ctrl-C; what was finished is kept.
     """
     refuse_other_folder(folder)
+    build_alliance(case)  # its faults come before the solve, not after
     store = PlanFolder(path=folder / KEPT_IN)
     asked = case.study.solve, case.study.objective
     key = compute_fingerprint(case.instance, *asked)
