@@ -55,6 +55,27 @@ class Engine(StrEnum):
     LAGRANGIAN = "lagrangian"
 
 
+class LocationModel(StrEnum):
+    """Which problem of the classic family."""
+
+    LSCP = "lscp"
+    MCLP = "mclp"
+    P_MEDIAN = "p_median"
+    P_CENTER = "p_center"
+    CFLP = "cflp"
+    BACKUP = "backup_coverage"
+
+    @property
+    def uses_distance(self) -> bool:
+        """Whether pairs carry a distance; otherwise they carry a worth."""
+        return self in {LocationModel.P_MEDIAN, LocationModel.P_CENTER, LocationModel.CFLP}
+
+    @property
+    def maximises(self) -> bool:
+        """Whether more is better."""
+        return self in {LocationModel.MCLP, LocationModel.BACKUP}
+
+
 class Stage(StrEnum):
     """The stages of a run, as shown to who waits."""
 

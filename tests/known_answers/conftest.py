@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from siting.domain import FloatArray
 
 SHARED = Path(__file__).resolve().parents[3] / "shared" / "data" / "instances"
-SF_CUTOFF_M = 5_000.0
 
 
 class KnownAnswers:
@@ -25,6 +24,11 @@ class KnownAnswers:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+
+    def names(self, family: str) -> list[str]:
+        """Return the instances of a family that are there, smallest number first."""
+        found = (path.stem for path in (self.folder / family).glob("*[0-9].txt"))
+        return sorted(found, key=lambda name: (len(name), name))
 
     def optimum(self, family: str, name: str) -> float:
         lines = (self.folder / family / "optima.txt").read_text(encoding="utf-8").split("\n")[1:]

@@ -22,7 +22,7 @@ from siting.optimise.mip import MixedIntegerModel
 
 if TYPE_CHECKING:
     from siting.domain import BoolArray, FloatArray, LongArray
-    from siting.optimise.classic import LocationProblem
+    from siting.optimise.location_problem import LocationProblem
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
