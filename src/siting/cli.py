@@ -51,6 +51,14 @@ DEMO_FOLDER = Path("outputs/wuhan")
 KIB_PER_MIB = 1024
 FAULTS_SHOWN = 10
 OutOption = Annotated[Path, typer.Option("--out", "-o", help="Folder of the outputs.")]
+CacheOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--cache",
+        envvar="SITING_CACHE",
+        help="Folder that keeps roads which are slow to read, by their content.",
+    ),
+]
 StudyArgument = Annotated[Path, typer.Argument(help="The study file (YAML).", show_default=False)]
 
 
@@ -144,10 +152,11 @@ def demo(
 def plan(
     study: StudyArgument,
     out_folder: OutOption,
+    cache: CacheOption = None,
 ) -> None:
     """Solve a study and write its site list, map and manifest."""
     with _faults_explained():
-        _plan(study, out_folder)
+        _plan(study, out_folder, cache_folder=cache)
 
 
 @app.command()
@@ -159,6 +168,7 @@ def alliance(
             "--out", "-o", help="Folder of the outputs; outputs/<name>-alliance if not set."
         ),
     ] = None,
+    cache: CacheOption = None,
     *,
     target: Annotated[
         bool,
@@ -182,7 +192,7 @@ def alliance(
             asked = change_alliance(asked, game=AllianceGame.TARGET)
         folder = out_folder or Path("outputs", f"{asked.name}-alliance")
         with _StageReport() as report:
-            inputs = pipeline.read_inputs(asked, on_stage=report.stage)
+            inputs = pipeline.read_inputs(asked, cache_folder=cache, on_stage=report.stage)
             case = pipeline.build_case(inputs, on_stage=report.stage)
             investment = pipeline.invest(
                 case,
@@ -208,6 +218,7 @@ def check(
         Path | None,
         typer.Option("--out", "-o", help="Folder of the map; outputs/<name>-check if not set."),
     ] = None,
+    cache: CacheOption = None,
     *,
     with_map: Annotated[
         bool, typer.Option("--map/--no-map", help="Whether to write the diagnostic map.")
@@ -222,7 +233,7 @@ def check(
         folder = out_folder or Path("outputs", f"{asked.name}-check")
         if with_map:
             pipeline.refuse_foreign_folder(folder)
-        inputs = pipeline.read_inputs(asked, on_stage=report.stage)
+        inputs = pipeline.read_inputs(asked, cache_folder=cache, on_stage=report.stage)
         diagnosis = pipeline.diagnose(inputs, on_stage=report.stage)
         report.stage(pipeline.Stage.WRITE)
         written = pipeline.write_check(diagnosis, folder) if with_map else None
@@ -376,13 +387,15 @@ def _options(
     pass
 
 
-def _plan(study_path: Path, folder: Path) -> None:
+def _plan(study_path: Path, folder: Path, *, cache_folder: Path | None = None) -> None:
     from siting import pipeline  # noqa: PLC0415 - keeps `--help` quick
     from siting.study import read_study  # noqa: PLC0415 - the same
 
     pipeline.refuse_foreign_folder(folder)
     with _StageReport() as report:
-        inputs = pipeline.read_inputs(read_study(study_path), on_stage=report.stage)
+        inputs = pipeline.read_inputs(
+            read_study(study_path), cache_folder=cache_folder, on_stage=report.stage
+        )
         case = pipeline.build_case(inputs, on_stage=report.stage)
         plan = pipeline.solve_case(case, on_stage=report.stage, on_progress=report.solving)
         report.stage(pipeline.Stage.WRITE)

@@ -94,8 +94,22 @@ def embedded_study_path() -> Path:
     return inside if inside.is_file() else checkout
 
 
-def read_inputs(study: Study, *, on_stage: Callable[[Stage], None] = ignore_stage) -> StudyInputs:
+def read_inputs(
+    study: Study,
+    *,
+    cache_folder: Path | None = None,
+    on_stage: Callable[[Stage], None] = ignore_stage,
+) -> StudyInputs:
     """Read and validate every file of a study; all faults of all files at once.
+
+    Parameters
+    ----------
+    study
+        What is asked.
+    cache_folder
+        Where to keep roads that are slow to read, by their content.
+    on_stage
+        Told of each stage as it begins.
 
     Raises
     ------
@@ -106,7 +120,7 @@ def read_inputs(study: Study, *, on_stage: Callable[[Stage], None] = ignore_stag
     files = study.inputs
     faults: list[Fault] = []
     on_stage(Stage.READ_ROADS)
-    roads = _collect(faults, load_roads, files.roads)
+    roads = _collect(faults, load_roads, files.roads, cache_folder=cache_folder)
     on_stage(Stage.READ_TABLES)
     vehicles = _collect(faults, read_vehicles, files.vehicles, brands)
     stations = [

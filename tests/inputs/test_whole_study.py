@@ -127,6 +127,32 @@ def test_the_study_chooses_which_drive_counts(
     assert case_of(study_path).instance.cover_time_s[0] == pytest.approx(seconds, rel=1e-5)
 
 
+def test_roads_that_are_slow_to_read_are_kept_by_their_content(
+    study_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lon = [LON + km * KM for km in range(5)]
+    nodes = "".join(f'<node id="{k}" lon="{x}" lat="{LAT}"/>' for k, x in enumerate(lon, start=1))
+    refs = "".join(f'<nd ref="{k}"/>' for k in range(1, 6))
+    osm = study_path.parent / "roads.osm"
+    osm.write_text(
+        f'<osm version="0.6">{nodes}<way id="1">{refs}<tag k="highway" v="primary"/></way></osm>'
+    )
+    change(study_path, "roads.npz", "roads.osm")
+    cache, study = study_path.parent / "cache", read_study(study_path)
+    first = read_inputs(study, cache_folder=cache)
+    (entry,) = cache.iterdir()
+    with monkeypatch.context() as patch:
+        patch.delattr("siting.inputs.roads.read_osm_roads")
+        kept = read_inputs(study, cache_folder=cache)
+    assert kept.roads.content_hash == first.roads.content_hash
+    assert kept.input_sha256 == first.input_sha256
+    change(osm, "primary", "secondary")
+    changed = read_inputs(study, cache_folder=cache)
+    assert changed.roads.highway_classes == ("secondary",)
+    assert entry in cache.iterdir()
+    assert len(list(cache.iterdir())) == 2
+
+
 def test_a_brands_own_figures_reach_the_demand(study_path: Path) -> None:
     change(study_path, "{id: bee, name: Bee}", "{id: bee, name: Bee, public_share: 0.5}")
     wanted = case_of(study_path).instance.demand_kwh_per_day.sum(axis=0)
