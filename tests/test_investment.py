@@ -16,6 +16,7 @@ from siting.domain import Accounts
 from siting.errors import OutputError, StudyError
 from siting.inputs.roads import RoadTable, write_compact_roads
 from siting.investment import JointInvestment, change_alliance, solve_investment
+from siting.outputs.manifest import build_manifest
 from siting.pipeline import (
     build_case,
     invest,
@@ -24,7 +25,7 @@ from siting.pipeline import (
     solve_case,
     write_investment,
 )
-from siting.study import AllianceGame, SplitRule
+from siting.study import AllianceGame, Objective, SplitRule
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -271,3 +272,16 @@ def test_the_command(study_path: Path, tmp_path: Path) -> None:
         "settlement": 0,
         "site": 1e6,
     }
+
+
+def test_fairness_is_the_studys_choice_and_has_a_price(case: SitingCase) -> None:
+    """Nothing is lost on the toy road: EAST lets both brands have all they want."""
+    study = case.study.model_copy(update={"objective": Objective.MAX_MIN})
+    plan = solve_case(with_study(case, study))
+    assert plan.fairness is not None
+    assert plan.fairness.level == pytest.approx([1, 1], abs=1e-3)
+    assert plan.fairness.price == pytest.approx(0, abs=1e-5)
+    assert any(line.startswith("fairness   every brand has") for line in plan.summary_lines())
+    manifest = build_manifest(plan, files={})
+    assert manifest["fairness"]["objective"] == "max_min"
+    assert solve_case(case).fairness is None

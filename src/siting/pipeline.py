@@ -33,6 +33,7 @@ from siting.instance import evaluate, settle_flows
 from siting.investment import JointInvestment, build_alliance, solve_investment
 from siting.network.road_network import load_roads
 from siting.optimise.conflicts import find_conflict
+from siting.optimise.fairness import solve_fair
 from siting.optimise.solve import SolveOptions, expect_plan, solve, solve_baseline
 from siting.outputs.alliance_page import render_alliance
 from siting.outputs.alliance_store import KEPT_IN, PlanFolder, refuse_other_folder
@@ -55,7 +56,7 @@ from siting.outputs.proof import FLOWS_NAME, INSTANCE_NAME, render_flows, render
 from siting.outputs.site_list import render_sites_csv, render_sites_geojson
 from siting.outputs.stations import write_stations
 from siting.plan import ServiceState, SitingPlan
-from siting.study import Stations, Study, read_station_feeds, read_study
+from siting.study import Objective, Stations, Study, read_station_feeds, read_study
 from siting.verify import Check
 
 if TYPE_CHECKING:
@@ -192,19 +193,25 @@ def solve_case(
     unified = _serve(case.instance)
     on_stage(Stage.SOLVE)
     asked = case.study.solve
-    result = known or solve(
-        case.instance,
-        options=SolveOptions(
-            gap=asked.gap, time_limit_s=asked.time_limit_s, seed=asked.seed, engine=asked.engine
-        ),
-        progress=on_progress,
+    options = SolveOptions(
+        gap=asked.gap, time_limit_s=asked.time_limit_s, seed=asked.seed, engine=asked.engine
     )
+    fairness = None
+    if case.study.objective is not Objective.TOTAL and known is None:
+        fairness = solve_fair(
+            case.instance, objective=case.study.objective, options=options, progress=on_progress
+        )
+        result = fairness.result
+    else:
+        result = known or solve(case.instance, options=options, progress=on_progress)
     if result.status is SolveStatus.INFEASIBLE:
         on_stage(Stage.EXPLAIN)
         raise InfeasibleError(find_conflict(case.instance) or _unexplained())
     decision = settle_flows(case.instance, expect_plan(result))
     joint = ServiceState(decision=decision, evaluation=evaluate(case.instance, decision))
-    return SitingPlan(case=case, today=today, unified=unified, joint=joint, solve=result)
+    return SitingPlan(
+        case=case, today=today, unified=unified, joint=joint, solve=result, fairness=fairness
+    )
 
 
 def write_outputs(plan: SitingPlan, folder: Path) -> None:
@@ -292,13 +299,14 @@ def invest(
     refuse_other_folder(folder)
     build_alliance(case)  # its faults come before the solve, not after
     store = PlanFolder(path=folder / KEPT_IN)
-    asked = case.study.solve, case.study.objective
-    key = compute_fingerprint(case.instance, *asked)
-    known = store.get_joint(key, case.instance)
+    key = compute_fingerprint(case.instance, case.study.solve)
+    # A fair plan is more than one solve, so only its coalitions are kept.
+    is_kept = case.study.objective is Objective.TOTAL
+    known = store.get_joint(key, case.instance) if is_kept else None
     plan = solve_case(case, on_stage=on_stage, on_progress=on_progress, known=known)
     if plan.solve.interrupted:
         raise KeyboardInterrupt
-    if known is None:
+    if known is None and is_kept:
         store.keep_joint(key, plan.solve)
     on_stage(Stage.COALITIONS)
     return solve_investment(plan, store=store, on_solved=on_coalition, n_worker=n_worker)

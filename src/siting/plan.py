@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from siting.case import SitingCase
+    from siting.optimise.fairness import FairResult
     from siting.optimise.solve import SolveResult
 
 
@@ -47,6 +48,8 @@ class SitingPlan:
         The plan.
     solve
         Status, objective, bound, gap, engine.
+    fairness
+        What fairness gives and costs, where the study asks for it.
     """
 
     case: SitingCase
@@ -54,6 +57,7 @@ class SitingPlan:
     unified: ServiceState
     joint: ServiceState
     solve: SolveResult
+    fairness: FairResult | None = None
 
     @cached_property
     def sites(self) -> pd.DataFrame:
@@ -115,6 +119,13 @@ class SitingPlan:
             ),
             f"proof      {describe_proof(self.solve, gap_asked=self.case.study.solve.gap)}",
         ]
+        if self.fairness is not None:
+            least, most = self.fairness.price_interval
+            lines.append(
+                f"fairness   every brand has at least {self.fairness.level.min():.1%} (at most "
+                f"{self.fairness.level_most.min():.1%} can be had); it costs the alliance "
+                f"{self.fairness.price:.2%} of its service (proven: {least:.2%} to {most:.2%})"
+            )
         if self.case.study.illustrative_note is not None:
             lines.append(f"made data  {self.case.study.illustrative_note.en}")
         return lines

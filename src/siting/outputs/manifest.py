@@ -56,6 +56,7 @@ def build_manifest(plan: SitingPlan, *, files: Mapping[str, bytes]) -> dict[str,
             "engine": solve.engine,
             "seed": study.solve.seed,
         },
+        "fairness": _describe_fairness(plan),
         "checked_without_solver": {
             "feasible": evaluation.feasible,
             "violations": list(evaluation.violations),
@@ -84,6 +85,24 @@ def build_manifest(plan: SitingPlan, *, files: Mapping[str, bytes]) -> dict[str,
             **{name: version(name) for name in SHOWN_VERSIONS},
         },
         "study_as_read": study_without_folder(plan),
+    }
+
+
+def _describe_fairness(plan: SitingPlan) -> dict[str, Any] | None:
+    """Return the levels that a fair plan gives, and what the alliance gives up for them."""
+    fairness = plan.fairness
+    if fairness is None:
+        return None
+    least, most = fairness.price_interval
+    brands = plan.case.instance.brands
+    return {
+        "objective": fairness.objective.value,
+        "level_by_brand": dict(zip(brands, fairness.level.tolist(), strict=True)),
+        "level_at_most": dict(zip(brands, fairness.level_most.tolist(), strict=True)),
+        "price_kwh_per_day": fairness.price_kwh_per_day,
+        "price_share": fairness.price,
+        "price_share_least": least,
+        "price_share_most": most,
     }
 
 
