@@ -426,6 +426,7 @@ def build_instance(
         promise=promise,
     ) * stations["available_share"].to_numpy(dtype=np.float64)
     cost = np.array([tier.cost_cny for tier in study.tiers]) + study.site_cost_cny
+    rent_cny = candidates["rent_cny_per_year"].to_numpy(dtype=np.float64) * study.rent_years
     n_site = len(candidates)
     cover_worth = compute_worth(times.time_s, study.access)
     kept, start = _drop_worthless(times.start, cover_worth)
@@ -439,7 +440,7 @@ def build_instance(
         station_ids=tuple(stations["station_id"]),
         district_ids=district_ids,
         tiers=tuple(tier.id for tier in study.tiers),
-        tier_cost_cny=np.tile(cost, (n_site, 1)),
+        tier_cost_cny=np.tile(cost, (n_site, 1)) + rent_cny[:, None],
         tier_power_kw=np.tile(connectors * tier_kw, (n_site, 1)),
         tier_capacity_kwh_per_day=np.tile(tier_capacity, (n_site, 1)),
         tier_allowed=connectors <= candidates["connectors_max"].to_numpy(dtype=np.float64)[:, None],

@@ -562,6 +562,8 @@ class Study(_Model):
     """The charger packages."""
     site_cost_cny: NonNegative = 0.0
     """Cost of opening a site whatever its tier: grid works, land preparation (CNY)."""
+    rent_years: NonNegative = 1.0
+    """Years of a candidate's `rent_cny_per_year` that belong to the cost of opening it."""
     requirements: Requirements
     """What the plan must respect."""
     objective: Objective = Objective.TOTAL

@@ -153,6 +153,27 @@ def test_roads_that_are_slow_to_read_are_kept_by_their_content(
     assert len(list(cache.iterdir())) == 2
 
 
+def test_what_a_candidate_is_like_reaches_the_plan(study_path: Path) -> None:
+    path = study_path.parent / "candidates.csv"  # WEST, EAST
+    attributes = {
+        "connectors_max": [60, 59],
+        "grid_limit_kw": [8000, None],
+        "grid_group": ["S1", ""],
+        "rent_cny_per_year": [20_000, 0],
+    }
+    pd.read_csv(path).assign(**attributes).to_csv(path, index=False)
+    change(
+        study_path,
+        "requirements: {",
+        "rent_years: 3\nrequirements: {grid_group_limit_kw: {S1: 9}, ",
+    )
+    instance = case_of(study_path).instance
+    assert instance.tier_allowed.tolist() == [[True], [False]]  # the tier has 60 connectors
+    assert instance.requirements.site_grid_limit_kw.tolist() == [8000, np.inf]
+    assert instance.requirements.grid_group.tolist() == [0, -1]
+    assert instance.tier_cost_cny.tolist() == [[1_060_000], [1_000_000]]
+
+
 def test_a_brands_own_figures_reach_the_demand(study_path: Path) -> None:
     change(study_path, "{id: bee, name: Bee}", "{id: bee, name: Bee, public_share: 0.5}")
     wanted = case_of(study_path).instance.demand_kwh_per_day.sum(axis=0)
