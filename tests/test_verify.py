@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import copy
+import csv
 import hashlib
+import io
 import json
-from typing import TYPE_CHECKING, Any
+import random
+import shutil
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 from typer.testing import CliRunner
@@ -117,3 +122,134 @@ def test_a_folder_without_a_plan_is_refused(tmp_path: Path) -> None:
     result = CliRunner().invoke(app, ["verify", str(tmp_path)])
     assert result.exit_code == ExitCode.BAD_INPUT
     assert "holds no" in result.stderr
+
+
+# -------------------------------------------------------------------------------- ten thousand lies
+
+
+class Lie(NamedTuple):
+    """The texts of a plan's files, which one mutation changes."""
+
+    sites: list[dict[str, str]]
+    flows: list[dict[str, str]]
+    manifest: dict[str, Any]
+    rng: random.Random
+
+
+def flip_a_site(lie: Lie) -> None:
+    row = lie.rng.choice(lie.sites)
+    row["site_id"] = "EAST" if row["site_id"] == "WEST" else "WEST"
+    for listed in lie.manifest["sites"]:
+        listed["site_id"] = row["site_id"]
+
+
+def close_a_site(lie: Lie) -> None:
+    row = lie.rng.choice(lie.sites)
+    lie.sites.remove(row)
+    lie.manifest["sites"] = [r for r in lie.manifest["sites"] if r["site_id"] != row["site_id"]]
+    lie.manifest["n_sites"] -= 1
+
+
+def change_a_tier(lie: Lie) -> None:
+    lie.rng.choice(lie.sites)["tier"] = lie.rng.choice(["small", "huge", ""])
+
+
+def change_an_energy(lie: Lie) -> None:
+    row = lie.rng.choice(lie.flows)
+    wh = lie.rng.choice([1, -1, 10, -10, lie.rng.randrange(1, 10**6)])
+    row["kwh_per_day"] = f"{float(row['kwh_per_day']) + wh / 1000:.3f}"
+
+
+def drop_a_flow(lie: Lie) -> None:
+    lie.flows.remove(lie.rng.choice(lie.flows))
+
+
+def trickle_through_a_closed_site(lie: Lie) -> None:
+    wh = lie.rng.randrange(1, 1000)
+    flow = lie.rng.choice(lie.flows)
+    flow["kwh_per_day"] = f"{float(flow['kwh_per_day']) - wh / 1000:.3f}"
+    demand, brand = ("shop", "bee") if lie.rng.random() < 0.5 else ("home", "ant")
+    lie.flows.append(
+        {"demand_id": demand, "supply_id": "EAST", "brand": brand, "kwh_per_day": f"{wh / 1000}"}
+    )
+
+
+def change_a_price(lie: Lie) -> None:
+    fen = lie.rng.choice([1, -1, lie.rng.randrange(1, 10**8)]) / 100
+    where = lie.rng.choice(["site", "cost", "checked", "payment", "two payments"])
+    if where == "site":
+        row = lie.rng.choice(lie.sites)
+        row["cost_cny"] = str(float(row["cost_cny"]) + fen)
+    elif where == "cost":
+        lie.manifest["cost_cny"] += fen
+    elif where == "checked":
+        lie.manifest["checked_without_solver"]["cost_cny"] += fen
+    else:
+        ledger = lie.manifest["ledger"]
+        ledger[0]["pays_cny"] = round(ledger[0]["pays_cny"] + fen, 2)
+        if where == "two payments":
+            ledger[1]["pays_cny"] = round(ledger[1]["pays_cny"] - fen / 2, 3)
+
+
+def change_the_claim(lie: Lie) -> None:
+    solve = lie.manifest["solve"]
+    key = lie.rng.choice(["objective_kwh_per_day", "bound_kwh_per_day", "gap", "status"])
+    if key == "status":
+        solve["status"] = "feasible"
+    else:
+        solve[key] = solve[key] + lie.rng.choice([1, 0.01, 1e-4])
+
+
+def change_the_service(lie: Lie) -> None:
+    row = lie.rng.choice(lie.manifest["service_by_brand"])
+    row["joint_kwh_per_day"] += lie.rng.choice([0.01, -0.01, 5])
+
+
+LIES = (
+    flip_a_site,
+    close_a_site,
+    change_a_tier,
+    change_an_energy,
+    drop_a_flow,
+    trickle_through_a_closed_site,
+    change_a_price,
+    change_the_claim,
+    change_the_service,
+)
+
+
+def find_unnoticed(out: Path, folder: Path, *, n_lie: int) -> list[tuple[int, str]]:
+    """Tell many lies, each with every hash put right, and return those that pass."""
+    shutil.copytree(out, folder)
+    files = {
+        name: (out / name).read_text(encoding="utf-8-sig") for name in ("sites.csv", "flows.csv")
+    }
+    manifest = (out / "plan.json").read_text(encoding="utf-8")
+    tables = {name: list(csv.DictReader(io.StringIO(text))) for name, text in files.items()}
+    unnoticed = []
+    for seed in range(n_lie):
+        rng = random.Random(seed)  # noqa: S311 - mutations, not secrets
+        lie = Lie(*copy.deepcopy(tuple(tables.values())), json.loads(manifest), rng)
+        mutate = rng.choice(LIES)
+        mutate(lie)
+        for name, rows in (("sites.csv", lie.sites), ("flows.csv", lie.flows)):
+            stream = io.StringIO(newline="")
+            writer = csv.DictWriter(stream, tables[name][0].keys())
+            writer.writeheader()
+            writer.writerows(rows)
+            content = stream.getvalue().encode("utf-8-sig")
+            (folder / name).write_bytes(content)
+            lie.manifest["files_sha256"][name] = hashlib.sha256(content).hexdigest()
+        (folder / "plan.json").write_text(json.dumps(lie.manifest), encoding="utf-8")
+        if not faults_of(folder):
+            unnoticed.append((seed, mutate.__name__))
+    return unnoticed
+
+
+def test_no_lie_passes(out: Path, tmp_path: Path) -> None:
+    assert find_unnoticed(out, tmp_path / "lies", n_lie=400) == []
+
+
+@pytest.mark.slow
+def test_no_lie_of_ten_thousand_passes(out: Path, tmp_path: Path) -> None:
+    assert find_unnoticed(out, tmp_path / "lies", n_lie=10_000) == []
