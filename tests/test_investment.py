@@ -13,9 +13,17 @@ from typer.testing import CliRunner
 
 from siting.cli import app
 from siting.domain import Accounts
-from siting.errors import OutputError, StudyError
+from siting.errors import ExitCode, OutputError, StudyError
 from siting.inputs.roads import RoadTable, write_compact_roads
-from siting.investment import JointInvestment, change_alliance, solve_investment
+from siting.investment import (
+    JointInvestment,
+    change_alliance,
+    change_budgets,
+    compare,
+    compute_leaving,
+    parse_budgets,
+    solve_investment,
+)
 from siting.outputs.manifest import build_manifest
 from siting.pipeline import (
     build_case,
@@ -285,3 +293,56 @@ def test_fairness_is_the_studys_choice_and_has_a_price(case: SitingCase) -> None
     manifest = build_manifest(plan, files={})
     assert manifest["fairness"]["objective"] == "max_min"
     assert solve_case(case).fairness is None
+
+
+def test_who_leaves_goes_alone_and_so_does_the_other(investment: JointInvestment) -> None:
+    what_if = compare(investment, left=["bee"])
+    table = what_if.table[what_if.table["rule"] == "nucleolus"].set_index("brand")
+    assert table["takes_part"].to_dict() == {"ant": True, "bee": False}
+    assert table["then_pays_cny"].to_dict() == pytest.approx({"ant": 1e6, "bee": 1e6})
+    assert table["then_gain_cny"].tolist() == pytest.approx([0, 0], abs=A_FEW_WH_CNY)
+    assert table["change_of_gain_cny"].tolist() == pytest.approx([-5e5, -5e5], abs=A_FEW_WH_CNY)
+    assert table["then_served_kwh_per_day"].tolist() == pytest.approx([900, 900])
+    leaving = compute_leaving(investment)
+    assert list(leaving["leaves"]) == ["ant", "ant", "bee", "bee"]
+    assert leaving["change_of_gain_cny"].tolist() == pytest.approx([-5e5] * 4, abs=A_FEW_WH_CNY)
+
+
+def test_another_budget_changes_the_bills(case: SitingCase, investment: JointInvestment) -> None:
+    """Bee with 0.3 million can build nothing alone, so it owes its whole gain to the alliance."""
+    then = solve_investment(solve_case(change_budgets(case, {"bee": 0.3e6})))
+    what_if = compare(investment, then)
+    assert what_if.budget_cny == {"bee": 0.3e6}
+    table = what_if.table[what_if.table["rule"] == "shapley"].set_index("brand")
+    assert table.loc["bee", "change_of_pays_cny"] == pytest.approx(1_142_500, abs=A_FEW_WH_CNY)
+    assert table["change_of_pays_cny"].sum() == pytest.approx(0, abs=0.02)
+    assert any("bee brings 0.30" in line for line in what_if.summary_lines(SplitRule.SHAPLEY))
+
+
+@pytest.mark.parametrize("text", ["bee", "bee=", "bee=much"])
+def test_a_budget_that_cannot_be_read_is_a_fault(text: str) -> None:
+    with pytest.raises(StudyError, match="BRAND=CNY"):
+        parse_budgets([text])
+
+
+@pytest.mark.parametrize(("brand", "cny"), [("cat", 1.0), ("bee", -1.0), ("bee", float("nan"))])
+def test_budgets_that_make_no_sense_are_faults(case: SitingCase, brand: str, cny: float) -> None:
+    with pytest.raises(StudyError):
+        change_budgets(case, {brand: cny})
+
+
+def test_what_if_from_the_command(study_path: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "out"
+    command = ["alliance", str(study_path), "-o", str(folder), "--workers", "1"]
+    result = CliRunner().invoke(app, [*command, "--without", "bee", "--budget", "ant=2e6"])
+    assert result.exit_code == 0, result.output
+    assert "what if    bee leaves, ant brings 2.00" in result.output
+    sheet = pd.read_csv(folder / "what_if.csv", encoding="utf-8-sig")
+    assert set(sheet["brand"]) == {"ant", "bee"}
+    assert "bee" in (folder / "alliance.html").read_text("utf-8").lower()
+    assert CliRunner().invoke(app, command).exit_code == 0
+    assert not (folder / "what_if.csv").exists()
+    wrong = CliRunner().invoke(app, [*command, "--without", "cat", "--budget", "dog=1"])
+    assert wrong.exit_code == ExitCode.BAD_INPUT
+    assert "cat" in wrong.stderr
+    assert "dog" in wrong.stderr

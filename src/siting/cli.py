@@ -176,6 +176,14 @@ def alliance(
             "--target", help="Compare what the plan's service would cost each coalition alone."
         ),
     ] = False,
+    without: Annotated[
+        list[str] | None,
+        typer.Option(help="What if this brand leaves? May be given more than once."),
+    ] = None,
+    budget: Annotated[
+        list[str] | None,
+        typer.Option(help="What if this brand brings another budget? BRAND=CNY; also repeated."),
+    ] = None,
     workers: Annotated[int, typer.Option(min=1, help="Coalitions solved at once.")] = 2,
 ) -> None:
     """Split the joint investment: what every coalition could do alone, and who pays what.
@@ -183,29 +191,37 @@ def alliance(
     Finished coalitions are kept in the folder: run again, it goes on where it stopped.
     """
     from siting import pipeline  # noqa: PLC0415 - keeps `--help` quick
-    from siting.investment import change_alliance  # noqa: PLC0415 - the same
+    from siting import investment as joint  # noqa: PLC0415 - the same
     from siting.study import AllianceGame, read_study  # noqa: PLC0415 - the same
 
     with _faults_explained("coalitions that were finished are kept, and the next run goes on"):
         asked = read_study(study)
         if target:
-            asked = change_alliance(asked, game=AllianceGame.TARGET)
+            asked = joint.change_alliance(asked, game=AllianceGame.TARGET)
+        left, budgets = without or [], joint.parse_budgets(budget or [])
+        joint.require_brands(asked, [*left, *budgets])
         folder = out_folder or Path("outputs", f"{asked.name}-alliance")
         with _StageReport() as report:
             inputs = pipeline.read_inputs(asked, cache_folder=cache, on_stage=report.stage)
             case = pipeline.build_case(inputs, on_stage=report.stage)
-            investment = pipeline.invest(
-                case,
-                folder,
-                on_stage=report.stage,
-                on_progress=report.solving,
-                on_coalition=report.coalition,
-                n_worker=workers,
-            )
+            cases = [case, joint.change_budgets(case, budgets)] if budgets else [case]
+            investment, *then = [
+                pipeline.invest(
+                    each,
+                    folder,
+                    on_stage=report.stage,
+                    on_progress=report.solving,
+                    on_coalition=report.coalition,
+                    n_worker=workers,
+                )
+                for each in cases
+            ]
+            what_if = joint.compare(investment, *then, left=left) if left or budgets else None
             report.stage(pipeline.Stage.WRITE)
-            pipeline.write_investment(investment, folder)
+            pipeline.write_investment(investment, folder, what_if=what_if)
     _print_stages(report)
-    for line in investment.summary_lines():
+    what_if_lines = [] if what_if is None else what_if.summary_lines(investment.split.rule)
+    for line in [*investment.summary_lines(), *what_if_lines]:
         out.print(escape(_printable(line)))
     out.print(f"report     {escape(str(folder / 'alliance.html'))}")
     out.print(f"ledger     {escape(str(folder / 'ledger.csv'))}")

@@ -30,7 +30,7 @@ from siting.inputs.population import read_population
 from siting.inputs.stations import merge_stations, read_stations
 from siting.inputs.vehicles import read_vehicles
 from siting.instance import evaluate, settle_flows
-from siting.investment import JointInvestment, build_alliance, solve_investment
+from siting.investment import JointInvestment, WhatIf, build_alliance, solve_investment
 from siting.network.road_network import load_roads
 from siting.optimise.conflicts import find_conflict
 from siting.optimise.fairness import solve_fair
@@ -39,6 +39,7 @@ from siting.outputs.alliance_page import render_alliance
 from siting.outputs.alliance_store import KEPT_IN, PlanFolder, refuse_other_folder
 from siting.outputs.alliance_tables import (
     ALLIANCE_MANIFEST,
+    WHAT_IF_NAME,
     render_alliance_manifest,
     render_tables,
 )
@@ -312,7 +313,9 @@ def invest(
     return solve_investment(plan, store=store, on_solved=on_coalition, n_worker=n_worker)
 
 
-def write_investment(investment: JointInvestment, folder: Path) -> None:
+def write_investment(
+    investment: JointInvestment, folder: Path, *, what_if: WhatIf | None = None
+) -> None:
     """Write the tables and the page of a joint investment; the manifest comes last.
 
     Raises
@@ -321,8 +324,12 @@ def write_investment(investment: JointInvestment, folder: Path) -> None:
         If the folder holds other files or cannot be written.
     """
     refuse_other_folder(folder)
-    (folder / ALLIANCE_MANIFEST).unlink(missing_ok=True)
-    files = {**render_tables(investment), "alliance.html": render_alliance(investment)}
+    files = {
+        **render_tables(investment, what_if),
+        "alliance.html": render_alliance(investment, what_if),
+    }
+    for name in {ALLIANCE_MANIFEST, WHAT_IF_NAME} - set(files):
+        (folder / name).unlink(missing_ok=True)
     for name, content in files.items():
         write_file(folder / name, content)
     write_file(folder / ALLIANCE_MANIFEST, render_alliance_manifest(investment, files=files))

@@ -217,6 +217,7 @@ def leave_out(solved: SolvedGame, leavers: Iterable[int]) -> SolvedGame:
     """Return the game among those who stay: no solve, their coalitions' plans are known.
 
     The leavers' drivers stay in the city, so the claims on third parties' stations are unchanged.
+    What is split then is the plan that those who stay have in hand.
 
     Parameters
     ----------
@@ -235,13 +236,15 @@ def leave_out(solved: SolvedGame, leavers: Iterable[int]) -> SolvedGame:
     )
     index = [0, *old]
     game = solved.game
+    lower, upper = game.lower_cny[index], game.upper_cny[index]
+    lower[-1] = upper[-1] = game.value_cny[index[-1]]
     return SolvedGame(
         game=Game(
             players=tuple(game.players[k] for k in stay),
             kind=game.kind,
             value_cny=game.value_cny[index],
-            lower_cny=game.lower_cny[index],
-            upper_cny=game.upper_cny[index],
+            lower_cny=lower,
+            upper_cny=upper,
         ),
         plans=plans,
     )

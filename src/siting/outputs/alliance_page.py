@@ -19,6 +19,7 @@ import numpy as np
 
 from siting.alliance.game import GameKind
 from siting.domain import FEN_PER_CNY, SolveStatus
+from siting.investment import compute_leaving
 from siting.outputs.alliance_charts import (
     render_bar,
     render_stack,
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable, Sequence
 
     from siting.alliance.rules import Split
-    from siting.investment import JointInvestment
+    from siting.investment import JointInvestment, WhatIf
 
 MILLION = 1e6
 STATES = ("today", "unified", "alone", "joint")
@@ -46,9 +47,9 @@ class Both:
     zh: str
 
 
-def render_alliance(investment: JointInvestment) -> bytes:
+def render_alliance(investment: JointInvestment, what_if: WhatIf | None = None) -> bytes:
     """Render a joint investment as one self-contained page, the same bytes for the same answer."""
-    page = _Page(investment)
+    page = _Page(investment, what_if)
     style = _asset("page.css")
     sections = (
         page.head,
@@ -57,6 +58,8 @@ def render_alliance(investment: JointInvestment) -> bytes:
         page.rules,
         page.core,
         page.ledger,
+        page.what_if,
+        page.leaving,
         page.coalitions,
         page.how_sure,
         page.foot,
@@ -82,8 +85,8 @@ def render_alliance(investment: JointInvestment) -> bytes:
 class _Page:
     """The sections of one page."""
 
-    def __init__(self, investment: JointInvestment) -> None:
-        self.it = investment
+    def __init__(self, investment: JointInvestment, what_if: WhatIf | None) -> None:
+        self.it, self.asked = investment, what_if
         self.texts: dict[str, dict[str, str]] = json.loads(_asset("texts.json"))
         self.names = [
             Both(brand.name, brand.name_zh or brand.name) for brand in investment.study.brands
@@ -367,6 +370,59 @@ class _Page:
         ]
         return _table(head, rows)
 
+    def what_if(self) -> str:
+        """Return the change of every bill and gain in the situation that was asked for."""
+        asked = self.asked
+        if asked is None:
+            return ""
+        words = [self.say("what_if_leaves", who=self.group_of(asked.left))] if asked.left else []
+        words += [
+            self.say("what_if_budget", who=self.group_of([brand]), cny=_millions(cny))
+            for brand, cny in asked.budget_cny.items()
+        ]
+        keys = ("col_now", "col_then", "col_change", "col_gain", "col_then", "col_gain_change")
+        head = (
+            f"<tr><th>{self.say('col_brand')}</th>"
+            + "".join(f"<th>{self.say(key)}</th>" for key in keys)
+            + "</tr>"
+        )
+        table = asked.table
+        rows = [
+            _row(
+                _both(self.group_of([row["brand"]])),
+                [
+                    _millions(row["pays_cny"]),
+                    _millions(row["then_pays_cny"]),
+                    _signed_millions(row["change_of_pays_cny"]),
+                    _millions(row["gain_cny"]),
+                    _millions(row["then_gain_cny"]),
+                    _signed_millions(row["change_of_gain_cny"]),
+                ],
+            )
+            for row in table[table["rule"] == self.it.split.rule.value].to_dict(orient="records")
+        ]
+        intro = f"{' '.join(words)} {self.say('what_if_intro')}"
+        return self._section("what_if_title", intro, _table(head, rows))
+
+    def leaving(self) -> str:
+        """Return what each brand would gain or lose if one of them left."""
+        table = compute_leaving(self.it)
+        if table.empty:
+            return ""
+        head = (
+            f'<tr><th class="words">{self.say("col_leaves")}</th>'
+            + "".join(f"<th>{_both(name)}</th>" for name in self.names)
+            + "</tr>"
+        )
+        rows = [
+            _row(
+                _both(self.group_of([str(brand)])),
+                [_signed_millions(cny) for cny in changes["change_of_gain_cny"]],
+            )
+            for brand, changes in table.groupby("leaves", sort=False)
+        ]
+        return self._section("leaving_title", self.say("leaving_intro"), _table(head, rows))
+
     def coalitions(self) -> str:
         """Return every group's value with its bounds."""
         asked = self.it.study.alliance
@@ -487,6 +543,13 @@ def _number(value: float, digits: int) -> str:
 
 def _millions(cny: float) -> str:
     return _number(cny / MILLION, LOCAL_DIGITS)
+
+
+def _signed_millions(cny: float) -> str:
+    text = _millions(cny)
+    if text[0] in "–−" or not text.strip("0."):
+        return text
+    return f"+{text}"
 
 
 def _percent(share: float) -> str:

@@ -6,25 +6,28 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from siting import __version__
+from siting.investment import compute_leaving
 from siting.outputs.files import render_csv, sha256
 from siting.outputs.site_list import build_records, round_by_unit
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from siting.investment import JointInvestment
+    from siting.investment import JointInvestment, WhatIf
 
 ALLIANCE_MANIFEST = "alliance.json"
+WHAT_IF_NAME = "what_if.csv"
 
 
-def render_tables(investment: JointInvestment) -> dict[str, bytes]:
+def render_tables(investment: JointInvestment, what_if: WhatIf | None = None) -> dict[str, bytes]:
     """Return the CSV files of a joint investment by name.
 
     Returns
     -------
     dict
         ``coalitions.csv``, ``shares.csv``, ``objections.csv``, ``ledger.csv``, ``brands.csv``,
-        ``coverage.csv``; each row says whether it rests on made data.
+        ``coverage.csv``, ``leaving.csv``, and ``what_if.csv`` if that was asked; each row says
+        whether it rests on made data.
     """
     tables = {
         "coalitions.csv": investment.coalitions,
@@ -33,7 +36,10 @@ def render_tables(investment: JointInvestment) -> dict[str, bytes]:
         "ledger.csv": investment.ledger,
         "brands.csv": investment.by_brand,
         "coverage.csv": investment.by_district,
+        "leaving.csv": compute_leaving(investment),
     }
+    if what_if is not None:
+        tables[WHAT_IF_NAME] = what_if.table
     made = investment.plan.case.illustrative
     return {
         name: render_csv(round_by_unit(table).assign(illustrative=made))
