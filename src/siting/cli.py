@@ -190,8 +190,8 @@ def alliance(
 
     Finished coalitions are kept in the folder: run again, it goes on where it stopped.
     """
-    from siting import pipeline  # noqa: PLC0415 - keeps `--help` quick
     from siting import investment as joint  # noqa: PLC0415 - the same
+    from siting import pipeline  # noqa: PLC0415 - keeps `--help` quick
     from siting.study import AllianceGame, read_study  # noqa: PLC0415 - the same
 
     with _faults_explained("coalitions that were finished are kept, and the next run goes on"):
