@@ -408,7 +408,7 @@ def _plan(study_path: Path, folder: Path, *, cache_folder: Path | None = None) -
     from siting.study import read_study  # noqa: PLC0415 - the same
 
     pipeline.refuse_foreign_folder(folder)
-    with _StageReport() as report:
+    with pipeline.hold_folder(folder), _StageReport() as report:
         inputs = pipeline.read_inputs(
             read_study(study_path), cache_folder=cache_folder, on_stage=report.stage
         )

@@ -46,6 +46,7 @@ from siting.outputs.alliance_tables import (
 from siting.outputs.files import (
     CHECK_NAME,
     MANIFEST_NAME,
+    hold_folder,
     refuse_foreign_folder,
     render_csv,
     write_file,
@@ -78,6 +79,7 @@ __all__ = [
     "build_case",
     "diagnose",
     "embedded_study_path",
+    "hold_folder",
     "invest",
     "read_inputs",
     "read_study",
@@ -338,8 +340,9 @@ def write_investment(
 def run(study_path: Path, folder: Path) -> SitingPlan:
     """Run a whole study: read, build, solve, write."""
     refuse_foreign_folder(folder)
-    plan = solve_case(build_case(read_inputs(read_study(study_path))))
-    write_outputs(plan, folder)
+    with hold_folder(folder):
+        plan = solve_case(build_case(read_inputs(read_study(study_path))))
+        write_outputs(plan, folder)
     return plan
 
 

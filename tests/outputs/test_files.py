@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -10,7 +16,9 @@ import pytest
 from siting.errors import OutputError
 from siting.outputs import files
 from siting.outputs.files import (
+    CHECK_NAME,
     MANIFEST_NAME,
+    hold_folder,
     neutralise_formula,
     render_csv,
     write_file,
@@ -60,6 +68,78 @@ def test_a_full_disk_leaves_the_old_output_whole(
         write_file(tmp_path / "one.csv", b"x")
     assert content_of(folder) == FIRST
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+def test_a_check_beside_a_plan_stays(tmp_path: Path) -> None:
+    folder = tmp_path / "out"
+    write_folder(folder, FIRST)
+    write_file(folder / CHECK_NAME, b"checked")
+    write_folder(folder, SECOND)
+    assert content_of(folder) == SECOND | {CHECK_NAME: b"checked"}
+
+
+def test_a_second_run_is_refused_until_the_first_ends(tmp_path: Path) -> None:
+    folder = tmp_path / "out"
+    with hold_folder(folder):
+        held = subprocess.run(  # noqa: S603 - this interpreter and a script of this file
+            [sys.executable, "-c", HOLD, str(folder)], capture_output=True, text=True, check=False
+        )
+        assert "another run works for this folder" in held.stderr
+    with hold_folder(folder):
+        pass
+
+
+HOLD = """
+import sys
+from pathlib import Path
+from siting.outputs.files import hold_folder
+with hold_folder(Path(sys.argv[1])):
+    pass
+"""
+
+
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+@pytest.mark.parametrize("atomic", [True, False])
+def test_kill_9_at_any_point_leaves_an_output_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, atomic: bool
+) -> None:
+    """200 runs are killed while they replace one output by another, at random points."""
+    if not hasattr(os, "fork"):
+        pytest.skip("this system cannot fork")
+    if not atomic:
+        monkeypatch.setattr(files, "_exchange", lambda *_: False)
+    rng = random.Random(1)  # noqa: S311 - moments, not secrets
+    folder = tmp_path / "out"
+    write_folder(folder, FIRST)
+    for _ in range(100):
+        child = os.fork()
+        if child == 0:
+            with hold_folder(folder):
+                while True:
+                    write_folder(folder, SECOND)
+                    write_folder(folder, FIRST)
+        time.sleep(rng.uniform(0, 0.01))
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+        if atomic:
+            assert content_of(folder) in (FIRST, SECOND)
+        with hold_folder(folder):
+            assert content_of(folder) in (FIRST, SECOND)
+            assert sorted(path.name for path in tmp_path.iterdir()) == [".out.lock", "out"]
+
+
+def test_a_read_only_disk_is_a_clear_error_and_stays_as_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_folder(tmp_path / "out", FIRST)
+
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(30, "Read-only file system")
+
+    monkeypatch.setattr(files.tempfile, "TemporaryDirectory", refuse)
+    with pytest.raises(OutputError, match="cannot be written: Read-only file system"):
+        write_folder(tmp_path / "out", SECOND)
+    assert content_of(tmp_path / "out") == FIRST
 
 
 def test_a_single_file_is_replaced_whole(tmp_path: Path) -> None:

@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+import ctypes
 import hashlib
 import os
+import shutil
 import tempfile
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from filelock import FileLock, Timeout
 
 from siting.errors import Fault, OutputError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     import pandas as pd
 
 MANIFEST_NAME = "plan.json"
 CHECK_NAME = "check.html"
+NEW, OLD = "new", "old"
+AT_FDCWD, RENAME_EXCHANGE = -100, 2
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
@@ -44,13 +51,50 @@ def write_folder(folder: Path, files: Mapping[str, bytes]) -> None:
         with tempfile.TemporaryDirectory(
             prefix=f".{folder.name}-", dir=folder.parent, ignore_cleanup_errors=True
         ) as aside:
-            fresh = Path(aside, "new")
+            fresh = Path(aside, NEW)
             fresh.mkdir()
             for name, content in files.items():
                 _write_synced(fresh / name, content)
-            if folder.exists():
-                folder.rename(Path(aside, "old"))
-            fresh.rename(folder)
+            if (folder / CHECK_NAME).is_file() and CHECK_NAME not in files:
+                _write_synced(fresh / CHECK_NAME, (folder / CHECK_NAME).read_bytes())
+            _sync_folder(fresh)
+            _take_place(fresh, folder)
+            _sync_folder(folder.parent)
+    except OSError as error:
+        raise _cannot_write(folder, error) from None
+
+
+@contextmanager
+def hold_folder(folder: Path) -> Iterator[None]:
+    """Hold an output folder while a run works for it, and clear up after runs that died.
+
+    The hold of a run that died is free by itself. What it left half-written is removed; should it
+    have died between taking the old output away and putting the new one in its place, which only
+    systems without an atomic exchange allow, then the old one is put back.
+
+    Raises
+    ------
+    OutputError
+        If another run holds the folder, or its parent cannot be written.
+    """
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(folder.parent / f".{folder.name}.lock", timeout=0):
+            for aside in sorted(folder.parent.glob(f".{folder.name}-*")):
+                if (aside / OLD).is_dir() and not folder.exists():
+                    (aside / OLD).rename(folder)
+                shutil.rmtree(aside, ignore_errors=True)
+            yield
+    except Timeout:
+        raise OutputError(
+            [
+                Fault(
+                    file=str(folder),
+                    what="another run works for this folder",
+                    remedy="wait for it, or name another folder with -o",
+                )
+            ]
+        ) from None
     except OSError as error:
         raise _cannot_write(folder, error) from None
 
@@ -122,6 +166,35 @@ def neutralise_formula(value: object) -> object:
     if isinstance(value, str) and value.lstrip(" ").startswith(FORMULA_STARTS):
         return f"'{value}"
     return value
+
+
+def _take_place(fresh: Path, folder: Path) -> None:
+    """Put a new folder where an old one may be: in one step where the system can."""
+    if not folder.exists():
+        fresh.rename(folder)
+    elif not _exchange(fresh, folder):
+        folder.rename(fresh.parent / OLD)
+        fresh.rename(folder)
+
+
+def _exchange(one: Path, other: Path) -> bool:
+    """Let two paths change places atomically; False where the system cannot."""
+    try:
+        rename = ctypes.CDLL(None, use_errno=True).renameat2
+    except (AttributeError, OSError, TypeError):
+        return False
+    done = rename(AT_FDCWD, os.fsencode(one), AT_FDCWD, os.fsencode(other), RENAME_EXCHANGE)
+    return bool(done == 0)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Let a folder's entries reach the disk; Windows does that by itself."""
+    if os.name == "posix":
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 def _write_synced(path: Path, content: bytes) -> None:
