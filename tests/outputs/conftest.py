@@ -62,6 +62,19 @@ BROWSER_NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
 DESKTOP = {"width": 1600, "height": 1000}
 PHONE = {"width": 390, "height": 844}
 NAMES = ("North Gate", "South Gate", "West Gate")
+AXE = Path(__file__).parent / "vendor" / "axe-core" / "axe.min.js"
+# inked("points") tells how many pixels of a pane's canvases are not blank.
+INKED = """window.inked = (pane) => {
+    let n = 0;
+    for (const canvas of document.querySelectorAll(`.leaflet-${pane}-pane canvas`)) {
+        const copy = new OffscreenCanvas(canvas.width, canvas.height);
+        const pen = copy.getContext("2d", { willReadFrequently: true });
+        pen.drawImage(canvas, 0, 0);
+        const { data } = pen.getImageData(0, 0, canvas.width, canvas.height);
+        for (let k = 3; k < data.length; k += 4) n += data[k] > 0;
+    }
+    return n;
+}"""
 
 
 def find_chromium() -> str | None:
@@ -119,12 +132,34 @@ def open_page(browser: Browser, tmp_path: Path) -> OpenPage:
         page.route("**/*", block)
         page.goto(path.as_uri())
         page.wait_for_selector("body[data-ready]")
+        page.evaluate(INKED)
         yield page
         assert asked == []
         assert complaints == []
         context.close()
 
     return opened
+
+
+@pytest.fixture
+def inked_script() -> str:
+    """Return the script that defines ``inked``, for pages that were not opened by open_page."""
+    return INKED
+
+
+@pytest.fixture
+def check_with_axe() -> Callable[[Page], None]:
+    """Fail on any barrier for readers that axe finds on a page as it is now."""
+
+    def check(page: Page) -> None:
+        page.evaluate(AXE.read_text("utf-8"))
+        assert [
+            f"{item['id']}: {node['target']} {node['failureSummary']}"
+            for item in page.evaluate("axe.run()")["violations"]
+            for node in item["nodes"]
+        ] == []
+
+    return check
 
 
 @dataclass(frozen=True)

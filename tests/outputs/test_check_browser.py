@@ -6,7 +6,6 @@ console; see ``open_page``.
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -18,6 +17,7 @@ from siting.pipeline import embedded_study_path, read_inputs, read_study
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
+    from pathlib import Path
 
     from playwright.sync_api import Page
 
@@ -25,27 +25,15 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.browser
 
-AXE = Path(__file__).parent / "vendor" / "axe-core" / "axe.min.js"
 SHOW = """([kind, id, zoom = 16]) => {
     const { map, model } = siting.page;
     const table = siting.checkPanels.tableOf(model, kind);
     const n = table.id.indexOf(id);
-    map.setView(siting.toLatLng(model.origin, table.xy[2 * n], table.xy[2 * n + 1]), zoom, { animate: false });
+    const place = siting.toLatLng(model.origin, table.xy[2 * n], table.xy[2 * n + 1]);
+    map.setView(place, zoom, { animate: false });
     const box = map.getContainer().getBoundingClientRect();
     const point = map.latLngToContainerPoint(map.getCenter());
     return [box.x + point.x, box.y + point.y];
-}"""
-# How much of what is drawn is not blank, by pane.
-INKED = """(pane) => {
-    let n = 0;
-    for (const canvas of document.querySelectorAll(`.leaflet-${pane}-pane canvas`)) {
-        const copy = new OffscreenCanvas(canvas.width, canvas.height);
-        const pen = copy.getContext("2d", { willReadFrequently: true });
-        pen.drawImage(canvas, 0, 0);
-        const { data } = pen.getImageData(0, 0, canvas.width, canvas.height);
-        for (let k = 3; k < data.length; k += 4) n += data[k] > 0;
-    }
-    return n;
 }"""
 
 
@@ -61,7 +49,8 @@ def check_page(open_page: OpenPage, diagnosis: Diagnosis) -> Iterator[Page]:
 
 
 def inked(page: Page, pane: str) -> int:
-    return int(page.evaluate(INKED, pane))
+    """Return how many pixels of a pane's canvases are not blank."""
+    return int(page.evaluate("inked", pane))
 
 
 def click(page: Page, kind: str, place_id: str) -> str:
@@ -175,10 +164,14 @@ def test_both_languages_say_everything(open_page: OpenPage, diagnosis: Diagnosis
 
 @pytest.mark.parametrize(("language", "phone"), [("en-GB", False), ("zh-CN", True)])
 def test_axe_finds_no_barrier(
-    open_page: OpenPage, diagnosis: Diagnosis, language: str, *, phone: bool
+    open_page: OpenPage,
+    diagnosis: Diagnosis,
+    language: str,
+    check_with_axe: Callable[[Page], None],
+    *,
+    phone: bool,
 ) -> None:
     with open_page(render_check_map(diagnosis), language=language, phone=phone) as page:
-        page.evaluate(AXE.read_text("utf-8"))
         if phone:
             page.click("#grip")
             page.wait_for_timeout(400)
@@ -189,15 +182,6 @@ def test_axe_finds_no_barrier(
         page.evaluate("document.querySelector('#hits button').click()")
         page.wait_for_timeout(400)
         check_with_axe(page)
-
-
-def check_with_axe(page: Page) -> None:
-    result = page.evaluate("axe.run()")
-    assert [
-        f"{item['id']}: {node['target']} {node['failureSummary']}"
-        for item in result["violations"]
-        for node in item["nodes"]
-    ] == []
 
 
 def test_no_name_of_the_data_is_ever_run(

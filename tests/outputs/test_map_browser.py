@@ -6,7 +6,6 @@ page opened here fails its test if it asks anything of the network or complains 
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,6 +18,7 @@ from siting.outputs.map_geometry import pack_integers, pack_lines
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
+    from pathlib import Path
 
     from playwright.sync_api import Browser, Page, Route
 
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.browser
 
-AXE = Path(__file__).parent / "vendor" / "axe-core" / "axe.min.js"
 DESKTOP = {"width": 1600, "height": 1000}
 PHONE_WIDTH = 390
 HOSTILE = (
@@ -63,17 +62,6 @@ BOXES = """(names) => names.map((name) => {
     const box = document.querySelector(name).getBoundingClientRect();
     return [box.left, box.top, box.right, box.bottom];
 })"""
-INKED = """(pane) => {
-    let n = 0;
-    for (const canvas of document.querySelectorAll(`.leaflet-${pane}-pane canvas`)) {
-        const copy = new OffscreenCanvas(canvas.width, canvas.height);
-        const pen = copy.getContext("2d", { willReadFrequently: true });
-        pen.drawImage(canvas, 0, 0);
-        const { data } = pen.getImageData(0, 0, canvas.width, canvas.height);
-        for (let k = 3; k < data.length; k += 4) n += data[k] > 0;
-    }
-    return n;
-}"""
 PLACE_OF = """([kind, index]) => {
     const { map, model } = siting.page;
     const { xy } = siting.panels.tableOf(model, kind);
@@ -86,7 +74,7 @@ PLACE_OF = """([kind, index]) => {
 
 def inked(page: Page, pane: str) -> int:
     """Return how many pixels of a pane's canvases are not blank."""
-    return int(page.evaluate(INKED, pane))
+    return int(page.evaluate("inked", pane))
 
 
 def place_of(page: Page, kind: str, index: int) -> tuple[float, float]:
@@ -241,10 +229,14 @@ def test_it_can_be_used_by_keyboard_alone(toy_page: Page) -> None:
 
 @pytest.mark.parametrize(("language", "phone"), [("en-GB", False), ("zh-CN", True)])
 def test_axe_finds_no_barrier(
-    open_page: OpenPage, toy_plan: SitingPlan, language: str, *, phone: bool
+    open_page: OpenPage,
+    toy_plan: SitingPlan,
+    language: str,
+    check_with_axe: Callable[[Page], None],
+    *,
+    phone: bool,
 ) -> None:
     with open_page(render_map(toy_plan), language=language, phone=phone) as page:
-        page.evaluate(AXE.read_text("utf-8"))
         if phone:
             page.click("#grip")
             page.wait_for_timeout(400)
@@ -255,15 +247,6 @@ def test_axe_finds_no_barrier(
         page.evaluate("document.querySelector('#hits button').click()")
         page.wait_for_timeout(400)
         check_with_axe(page)
-
-
-def check_with_axe(page: Page) -> None:
-    result = page.evaluate("axe.run()")
-    assert [
-        f"{item['id']}: {node['target']} {node['failureSummary']}"
-        for item in result["violations"]
-        for node in item["nodes"]
-    ] == []
 
 
 def test_no_name_is_ever_run(
@@ -367,7 +350,7 @@ def test_it_prints_on_one_sheet_of_a3(toy_page: Page, tmp_path: Path) -> None:
 
 
 def test_street_tiles_are_asked_of_their_host_alone(
-    browser: Browser, build_toy_plan: Callable[..., SitingPlan], tmp_path: Path
+    browser: Browser, build_toy_plan: Callable[..., SitingPlan], tmp_path: Path, inked_script: str
 ) -> None:
     tiles = '{url: "https://tiles.example.org/{z}/{x}/{y}.png", attribution: Tiles by Example}'
     path = tmp_path / "map.html"
@@ -390,6 +373,7 @@ def test_street_tiles_are_asked_of_their_host_alone(
     assert asked
     assert all(url.startswith("https://tiles.example.org/") for url in asked)
     # No tile came: our own roads stand in.
+    page.evaluate(inked_script)
     assert inked(page, "roads") > 0
     assert "Tiles by Example" in page.inner_text(".credit")
     context.close()

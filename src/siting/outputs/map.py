@@ -93,6 +93,7 @@ CHECK_PAGE = MapPage(
         "own/check_model.js",
         "own/check_roads.js",
         "own/check_points.js",
+        "own/check_summary.js",
         "own/check_panels.js",
         "own/check_main.js",
     ),

@@ -160,11 +160,7 @@ def pack_roads(
     """
     every = np.ones(roads.n_segment, dtype=bool)
     lines_by_rank = _road_lines(roads, project, kept=every if kept is None else kept)
-    simple = lines_by_rank
-    for tolerance_m in ROAD_TOLERANCES_M:
-        simple = [shapely.simplify(lines, tolerance_m) for lines in lines_by_rank]
-        if sum(int(shapely.get_num_coordinates(s).sum()) for s in simple) <= MAX_ROAD_VERTICES:
-            break
+    simple = _simplify_to_fit(lines_by_rank)
     packed, n_vertex = [], 0
     for (rank, _), lines in zip(ROAD_RANKS, simple, strict=True):
         n_vertex += int(shapely.get_num_coordinates(lines).sum())
@@ -177,13 +173,28 @@ def pack_roads(
 def pack_directed_roads(
     roads: RoadTable, project: MapProjection, *, kept: BoolArray
 ) -> dict[str, Any]:
-    """Pack some roads, each street once; a one-way one runs in the direction of its traffic."""
+    """Pack some roads, each street once; a one-way one runs in the direction of its traffic.
+
+    Where they would not fit into ``MAX_ROAD_VERTICES``, the shortest are left out.
+    """
     lines = _segment_lines(roads, project)
     against = (roads.forward_kph == 0) & (roads.backward_kph > 0)
     lines[against] = shapely.reverse(lines[against])
     once = first_of_each_street(number_streets(roads))
-    simple = shapely.simplify(_joined(lines[once & kept], directed=True), ROAD_TOLERANCES_M[0])
-    return pack_lines(_whole_lines(simple))
+    (simple,) = _simplify_to_fit([_joined(lines[once & kept], directed=True)])
+    longest_first = simple[np.argsort(-shapely.length(simple), kind="stable")]
+    fits = np.cumsum(shapely.get_num_coordinates(longest_first)) <= MAX_ROAD_VERTICES
+    return pack_lines(_whole_lines(longest_first[fits]))
+
+
+def _simplify_to_fit(groups: list[NDArray[Any]]) -> list[NDArray[Any]]:
+    """Simplify groups of lines so far that they fit into ``MAX_ROAD_VERTICES``, if that helps."""
+    simple = groups
+    for tolerance_m in ROAD_TOLERANCES_M:
+        simple = [np.asarray(shapely.simplify(lines, tolerance_m)) for lines in groups]
+        if sum(int(shapely.get_num_coordinates(s).sum()) for s in simple) <= MAX_ROAD_VERTICES:
+            break
+    return simple
 
 
 def _road_lines(roads: RoadTable, project: MapProjection, *, kept: BoolArray) -> list[NDArray[Any]]:

@@ -2,7 +2,7 @@
 (function (siting) {
   "use strict";
 
-  const { checkPanels: panels, shell } = siting;
+  const { checkPanels: panels, checkSummary: figures, shell } = siting;
   const { fill } = siting.elements;
   const { $, PHONE } = shell;
   const FINGER_PX = 10;
@@ -78,8 +78,8 @@
     }
 
     function showSummary() {
-      $("headline").textContent = panels.headline(model, state, words);
-      fill($("panel-summary"), panels.summary(model, state, words));
+      $("headline").textContent = figures.headline(model, state, words);
+      fill($("panel-summary"), figures.summary(model, state, words));
     }
 
     function showHits() {
@@ -118,7 +118,7 @@
       });
       showSummary();
       showHits();
-      fill($("panel-about"), panels.about(model, words));
+      fill($("panel-about"), figures.about(model, words));
       showDetail();
       showLegend();
       pointLayer.repaint();
