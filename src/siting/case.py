@@ -16,7 +16,6 @@ from scipy.spatial import cKDTree
 
 from siting.demand import build_demand
 from siting.domain import (
-    METRES_PER_KM,
     SECONDS_PER_MINUTE,
     Accounts,
     BoolArray,
@@ -28,7 +27,7 @@ from siting.domain import (
     ignore_stage,
 )
 from siting.errors import Fault, StudyError
-from siting.inputs.candidates import count_reasons, read_candidates
+from siting.inputs.candidates import read_candidates
 from siting.inputs.datum import compute_datum_fit, describe_datum_fit, from_wgs84, to_wgs84
 from siting.inputs.districts import find_districts
 from siting.inputs.roads.congestion import build_congestion
@@ -142,36 +141,6 @@ class SitingCase:
     def illustrative(self) -> bool:
         """Whether anything shown comes from made data."""
         return self.study.illustrative_note is not None or self.tables_illustrative
-
-    def summary_lines(self) -> list[str]:
-        """Return what a planner reads before believing anything, one fact a line."""
-        instance = self.instance
-        wanted = instance.demand_kwh_per_day.sum(axis=0)
-        lost_kwh = float(self.unreachable["kwh_per_day"].sum())
-        lines = [
-            f"study       {self.study.name}: {self.study.title.en}",
-            (
-                f"roads       {self.roads.length_m.size:,} segments, "
-                f"{self.roads.length_m.sum() / METRES_PER_KM:,.0f} km"
-            ),
-            f"demand      {instance.n_demand:,} points, {wanted.sum():,.0f} kWh a day: "
-            + ", ".join(f"{b} {kwh:,.0f}" for b, kwh in zip(instance.brands, wanted, strict=True)),
-            (
-                f"stations    {instance.n_station:,} stand today, "
-                f"{instance.station_capacity_kwh_per_day.sum():,.0f} kWh a day at the promised wait"
-            ),
-            f"candidates  {instance.n_site:,} kept, {len(self.excluded_candidates):,} left out"
-            + _listed(count_reasons(self.excluded_candidates)),
-            (
-                f"reach       {instance.n_pair:,} pairs within "
-                f"{self.study.access.cutoff_minutes:g} minutes"
-            ),
-            f"unreachable {len(self.unreachable):,} points, {lost_kwh:,.0f} kWh a day"
-            + _listed(count_reasons(self.unreachable)),
-        ]
-        if self.study.illustrative_note is not None:
-            lines.append(f"made data   {self.study.illustrative_note.en}")
-        return lines + [f"notice      {notice}" for notice in self.notices]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -464,10 +433,6 @@ def compute_worth(time_s: Any, access: Access) -> FloatArray:  # noqa: ANN401 - 
         worth = np.array([*(step.worth for step in access.steps), 0.0])
         return np.asarray(worth[np.searchsorted(within, time_min, side="left")])
     return np.ones_like(time_min)
-
-
-def _listed(count_by_reason: dict[str, int]) -> str:
-    return "".join(f"; {n:,} {reason}" for reason, n in count_by_reason.items())
 
 
 def combine_stations(tables: Sequence[StationTable]) -> StationFates:
