@@ -1,42 +1,27 @@
-"""An independent check of a written plan: exact arithmetic, no solver, none of siting's solving.
-
-Everything is read from the output folder anew: the instance (`instance.npz`), who charges where
-(`flows.csv`, whole watt-hours), the sites, and what the manifest claims. Energies are integers of
-watt-hours and money is exact fractions, so nothing is lost to rounding; limits that came as
-floating-point numbers are taken in whole watt-hours, a thousandth of one allowed.
-"""
+"""What a written plan claims, recomputed: one function a claim, every fault in words."""
 
 from __future__ import annotations
 
-import csv
 import hashlib
-import io
 import json
 import math
-import zipfile
 from collections import Counter, defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from fractions import Fraction
-from functools import cached_property
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
-from siting.errors import Fault, InputError
+from siting.verify.claim import MANIFEST, WH_PER_KWH, Claim, exact, index_of
+from siting.verify.duality import compute_bound_kwh
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
-MANIFEST = "plan.json"
+CERTIFICATE = "certificate.json"
+NOTHING = Fraction(0)
 NO_PART_OF_A_PLAN = frozenset({"check.html"})
 """What other commands write into a plan's folder."""
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
-WH_PER_KWH = 1000
 WH_SLACK = Fraction(1, 1000)
 SAME_OBJECTIVE = Fraction(1, 10**9)
-MAX_FILE_BYTES = 2_000_000_000
 FEN = Fraction(1, 100)
 
 
@@ -52,145 +37,6 @@ class Check:
     def passed(self) -> bool:
         """Whether nothing was at fault."""
         return not self.faults
-
-
-class Flow(NamedTuple):
-    """Demand point, supply, brand, pair and watt-hours a day of one flow."""
-
-    i: int
-    j: int
-    b: int
-    pair: int
-    wh: int
-
-
-@dataclass(frozen=True, kw_only=True)
-class Claim:
-    """A written plan, as read anew from its folder."""
-
-    manifest: dict[str, Any]
-    head: dict[str, Any]
-    arrays: dict[str, np.ndarray[Any, Any]]
-    sites: list[dict[str, str]]
-    flows: list[dict[str, str]]
-    files: dict[str, bytes] = field(repr=False)
-
-    @cached_property
-    def tier_of_site(self) -> dict[int, int]:
-        """The tier of every opened site, by index; a site that stands twice is refused."""
-        index, tiers = _index(self.head["site_ids"]), self.head["tiers"]
-        found = {index[row["site_id"]]: tiers.index(row["tier"]) for row in self.sites}
-        if len(found) != len(self.sites):
-            raise ValueError("a site stands twice in sites.csv")
-        return found
-
-    @cached_property
-    def flow_rows(self) -> list[Flow]:
-        """Every flow, its pair found again."""
-        return list(_find_flows(self))
-
-    @cached_property
-    def cost_cny(self) -> Fraction:
-        """What the opened tiers cost."""
-        costs = self.arrays["tier_cost_cny"]
-        return sum((_exact(costs[j, k]) for j, k in self.tier_of_site.items()), Fraction(0))
-
-
-def verify_folder(folder: Path) -> tuple[Check, ...]:
-    """Recompute everything that a written plan claims.
-
-    Parameters
-    ----------
-    folder
-        The output folder of `siting plan`.
-
-    Returns
-    -------
-    tuple
-        A check each for the files, the sites, the flows, the objective, the tables, the ledger
-        and the proof; the plan holds if all passed.
-
-    Raises
-    ------
-    InputError
-        If the folder holds no plan that can be read.
-    """
-    claim = _read(folder)
-    checks: list[Check] = []
-    for recompute in (
-        check_files,
-        check_sites,
-        check_flows,
-        check_objective,
-        check_tables,
-        check_ledger,
-        check_proof,
-    ):
-        try:
-            checks.append(recompute(claim))
-        except (KeyError, ValueError, TypeError, IndexError, InvalidOperation) as error:
-            name = recompute.__name__.removeprefix("check_")
-            what = f"cannot be recomputed: {type(error).__name__} {error}"
-            checks.append(Check(name=name, detail="", faults=(what,)))
-    return tuple(checks)
-
-
-# ----------------------------------------------------------------------------------------- reading
-
-
-def _read(folder: Path) -> Claim:
-    files = _read_files(folder)
-    try:
-        manifest = json.loads(files[MANIFEST])
-        with np.load(io.BytesIO(files["instance.npz"]), allow_pickle=False) as kept:
-            arrays = {name: kept[name] for name in kept.files}
-        head = json.loads(arrays.pop("head").tobytes())
-        return Claim(
-            manifest=manifest,
-            head=head,
-            arrays=arrays,
-            sites=_read_csv(files["sites.csv"]),
-            flows=_read_csv(files["flows.csv"]),
-            files=files,
-        )
-    except KeyError as error:
-        raise _refuse(folder, f"holds no {error.args[0]}") from None
-    except (ValueError, zipfile.BadZipFile, csv.Error, EOFError, OSError) as error:
-        raise _refuse(folder, f"cannot be read: {type(error).__name__} {error}") from None
-
-
-def _read_files(folder: Path) -> dict[str, bytes]:
-    files = {}
-    try:
-        for path in sorted(folder.iterdir()):
-            if path.is_symlink() or not path.is_file() or path.stat().st_size > MAX_FILE_BYTES:
-                raise _refuse(folder, f"holds {path.name}, which no plan has")
-            files[path.name] = path.read_bytes()
-    except OSError as error:
-        raise _refuse(folder, f"cannot be read: {error.strerror}") from None
-    return files
-
-
-def _refuse(folder: Path, what: str) -> InputError:
-    return InputError(
-        [Fault(file=str(folder), what=what, remedy="name the output folder of `siting plan`")]
-    )
-
-
-def _read_csv(content: bytes) -> list[dict[str, str]]:
-    rows = list(csv.reader(io.StringIO(content.decode("utf-8-sig"), newline=""), strict=True))
-    if not rows or any(len(row) != len(rows[0]) for row in rows):
-        raise ValueError("a table has no header or rows of different lengths")
-    return [dict(zip(rows[0], map(_unquoted, row), strict=True)) for row in rows[1:]]
-
-
-def _unquoted(text: str) -> str:
-    """Return a cell without the apostrophe that keeps spreadsheets from running it."""
-    plain = text[1:]
-    return plain if text[:1] == "'" and plain.lstrip(" ").startswith(FORMULA_STARTS) else text
-
-
-# ------------------------------------------------------------------------------------------ checks
 
 
 def check_files(claim: Claim) -> Check:
@@ -293,7 +139,7 @@ def check_flows(claim: Claim) -> Check:
     ]
     floors = arrays["requirements.floor_by_brand"]
     for b, share in enumerate(floors.tolist()):
-        least = Fraction(share) * sum(map(_exact, wanted[:, b].tolist())) * WH_PER_KWH
+        least = Fraction(share) * sum(map(exact, wanted[:, b].tolist())) * WH_PER_KWH
         rounded = sum(1 for _, _, brand in seen if brand == b) + WH_PER_KWH * SAME_OBJECTIVE * least
         if by_brand[b] + rounded < least:
             faults.append(f"{head['brands'][b]} is served less than its floor")
@@ -303,16 +149,16 @@ def check_flows(claim: Claim) -> Check:
 def check_objective(claim: Claim) -> Check:
     """Hold the worth of service and the cost to what the manifest says."""
     worth = sum(
-        (_exact(claim.arrays["cover_worth"][p]) * wh for _, _, _, p, wh in claim.flow_rows),
+        (exact(claim.arrays["cover_worth"][p]) * wh for _, _, _, p, wh in claim.flow_rows),
         Fraction(0),
     )
     kwh = worth / WH_PER_KWH
     stated = claim.manifest["checked_without_solver"]
     faults = []
-    if abs(kwh - _exact(stated["objective_kwh_per_day"])) > SAME_OBJECTIVE * max(kwh, Fraction(1)):
+    if abs(kwh - exact(stated["objective_kwh_per_day"])) > SAME_OBJECTIVE * max(kwh, Fraction(1)):
         faults.append(f"the flows are worth {float(kwh):,.3f} kWh a day, not what is stated")
     for key, value in (("cost_cny", claim.manifest["cost_cny"]), ("cost", stated["cost_cny"])):
-        if abs(claim.cost_cny - _exact(value)) > FEN / 2:
+        if abs(claim.cost_cny - exact(value)) > FEN / 2:
             faults.append(f"the sites cost {float(claim.cost_cny):,.2f} CNY, not the {key} stated")
     if stated["violations"] or not stated["feasible"]:
         faults.append("the manifest itself calls the plan infeasible")
@@ -336,15 +182,15 @@ def check_tables(claim: Claim) -> Check:
     listed = {str(row["site_id"]): row for row in manifest["sites"]}
     if written.keys() != listed.keys() or manifest["n_sites"] != len(written):
         faults.append("sites.csv and the manifest list other sites")
-    index = _index(head["site_ids"])
+    index = index_of(head["site_ids"])
     for name, row in written.items():
         j = index[name]
         k = head["tiers"].index(row["tier"])
         expected = {
             "energy_kwh_per_day": Fraction(energy[j], WH_PER_KWH),
-            "cost_cny": _exact(claim.arrays["tier_cost_cny"][j, k]),
-            "power_kw": _exact(claim.arrays["tier_power_kw"][j, k]),
-            "capacity_kwh_per_day": _exact(claim.arrays["tier_capacity_kwh_per_day"][j, k]),
+            "cost_cny": exact(claim.arrays["tier_cost_cny"][j, k]),
+            "power_kw": exact(claim.arrays["tier_power_kw"][j, k]),
+            "capacity_kwh_per_day": exact(claim.arrays["tier_capacity_kwh_per_day"][j, k]),
         }
         for b, brand in enumerate(head["brands"]):
             expected[f"energy_{brand}_kwh_per_day"] = Fraction(by_site_brand[j, b], WH_PER_KWH)
@@ -358,7 +204,7 @@ def check_tables(claim: Claim) -> Check:
                 faults.append(f"{table}: the tier of {name} is another")
     for row in manifest["service_by_brand"]:
         b = head["brands"].index(row["brand"])
-        if abs(_exact(row["joint_kwh_per_day"]) - Fraction(by_brand[b], WH_PER_KWH)) > FEN / 10:
+        if abs(exact(row["joint_kwh_per_day"]) - Fraction(by_brand[b], WH_PER_KWH)) > FEN / 10:
             faults.append(f"the service of {row['brand']} is not the sum of its flows")
     return Check(name="tables", detail=f"{len(written)} sites, by brand", faults=tuple(faults))
 
@@ -379,37 +225,42 @@ def check_ledger(claim: Claim) -> Check:
 def check_proof(claim: Claim) -> Check:
     """Hold the gap to objective and bound, and the claim of optimality to the gap asked."""
     solve = claim.manifest["solve"]
-    objective, bound = (_exact(solve[f"{what}_kwh_per_day"]) for what in ("objective", "bound"))
+    objective, bound = (exact(solve[f"{what}_kwh_per_day"]) for what in ("objective", "bound"))
     gap = abs(bound - objective) / objective if objective else Fraction(0)
     faults = []
-    if abs(gap - _exact(solve["gap"])) > SAME_OBJECTIVE:
+    if abs(gap - exact(solve["gap"])) > SAME_OBJECTIVE:
         faults.append(f"the gap is {float(gap):.6%}, not what is stated")
-    if (solve["status"] == "optimal") != (_exact(solve["gap"]) <= _exact(solve["gap_asked"])):
+    if (solve["status"] == "optimal") != (exact(solve["gap"]) <= exact(solve["gap_asked"])):
         faults.append("the status is not what the gap says")
-    settled = _exact(claim.manifest["checked_without_solver"]["objective_kwh_per_day"])
+    settled = exact(claim.manifest["checked_without_solver"]["objective_kwh_per_day"])
     lost = Fraction(len(claim.flows), WH_PER_KWH) + SAME_OBJECTIVE * objective
     if not settled - SAME_OBJECTIVE * objective <= objective <= settled + lost:
         faults.append("the solver's objective is not that of the flows, a watt-hour a flow allowed")
-    return Check(name="proof", detail=f"gap {float(gap):.4%}", faults=tuple(faults))
-
-
-# ----------------------------------------------------------------------------------------- numbers
-
-
-def _exact(value: Any) -> Fraction:  # noqa: ANN401 - a number from JSON or an array
-    """Return a number as it is, to the last bit; what is no finite number is refused."""
-    number = float(value)
-    if not math.isfinite(number):
-        raise ValueError(f"{value!r} is no finite number")
-    return Fraction(number)
+    detail = f"gap {float(gap):.4%} claimed; "
+    if CERTIFICATE not in claim.files:
+        return Check(name="proof", detail=detail + "no certificate", faults=tuple(faults))
+    certificate = json.loads(claim.files[CERTIFICATE])
+    proven = compute_bound_kwh(claim, certificate)
+    stated = exact(certificate["bound_by_duality_kwh_per_day"])
+    if proven is None or proven > stated:
+        faults.append("the certificate's prices do not prove the bound that it states")
+    if exact(solve["bound_by_duality_kwh_per_day"]) != stated:
+        faults.append("manifest and certificate state another bound")
+    if proven is not None:
+        if settled > proven:
+            faults.append("the plan is worth more than its certificate allows: one is wrong")
+        by_prices = (proven - settled) / settled if settled else NOTHING
+        detail += f"prices alone prove {float(by_prices):.4%}"
+        detail += ", branching the rest" if bound < proven else ""
+    return Check(name="proof", detail=detail, faults=tuple(faults))
 
 
 def _limit(value: Any) -> Fraction | float:  # noqa: ANN401 - a number of an array
-    return math.inf if math.isinf(value) else _exact(value)
+    return math.inf if math.isinf(value) else exact(value)
 
 
 def _whole_wh(kwh: Any) -> int:  # noqa: ANN401 - a number of an array
-    return math.floor(_exact(kwh) * WH_PER_KWH + WH_SLACK)
+    return math.floor(exact(kwh) * WH_PER_KWH + WH_SLACK)
 
 
 def _rounded(value: Fraction) -> int:
@@ -423,10 +274,6 @@ def _states(text: object, value: Fraction, column: str) -> bool:
         return abs(Fraction(Decimal(str(text))) - value) <= Fraction(501, 1000 * 10**digits)
     except (InvalidOperation, ValueError, OverflowError):
         return False
-
-
-def _index(ids: list[str]) -> dict[str, int]:
-    return {name: k for k, name in enumerate(ids)}
 
 
 def _site(claim: Claim, j: int) -> str:
@@ -444,26 +291,3 @@ def _capacity(claim: Claim, j: int) -> float:
         return float(claim.arrays["station_capacity_kwh_per_day"][j - n_site])
     tier = claim.tier_of_site.get(j)
     return 0.0 if tier is None else float(claim.arrays["tier_capacity_kwh_per_day"][j, tier])
-
-
-def _find_flows(claim: Claim) -> Iterator[Flow]:
-    """Yield every flow.
-
-    Raises
-    ------
-    ValueError, KeyError
-        If a flow names what does not exist, a pair out of reach, or no whole watt-hours.
-    """
-    head, start, supply = claim.head, claim.arrays["cover_start"], claim.arrays["cover_supply"]
-    demand_of, brand_of = _index(head["demand_ids"]), _index(head["brands"])
-    supply_of = _index([*head["site_ids"], *head["station_ids"]])
-    for row in claim.flows:
-        i, j, b = demand_of[row["demand_id"]], supply_of[row["supply_id"]], brand_of[row["brand"]]
-        begin, end = int(start[i]), int(start[i + 1])
-        p = begin + int(np.searchsorted(supply[begin:end], j))
-        if p >= end or supply[p] != j:
-            raise ValueError(f"{row['supply_id']} is out of reach of {row['demand_id']}")
-        wh = Fraction(Decimal(row["kwh_per_day"])) * WH_PER_KWH
-        if wh.denominator != 1:
-            raise ValueError(f"{row['kwh_per_day']} kWh is no whole number of watt-hours")
-        yield Flow(i, j, b, p, int(wh))

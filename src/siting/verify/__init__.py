@@ -1,0 +1,69 @@
+"""An independent check of a written plan: exact arithmetic, no solver, none of siting's solving.
+
+Everything is read from the output folder anew: the instance (`instance.npz`), who charges where
+(`flows.csv`, whole watt-hours), the sites, the prices of the certificate, and what the manifest
+claims. Energies are integers of watt-hours, and money and prices are exact fractions, so nothing is
+lost to rounding; limits that came as floating-point numbers are taken in whole watt-hours, a
+thousandth of one allowed.
+"""
+
+from __future__ import annotations
+
+from decimal import InvalidOperation
+from typing import TYPE_CHECKING
+
+from siting.verify.checks import (
+    Check,
+    check_files,
+    check_flows,
+    check_ledger,
+    check_objective,
+    check_proof,
+    check_sites,
+    check_tables,
+)
+from siting.verify.claim import read_claim
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+__all__ = ["Check", "verify_folder"]
+
+
+def verify_folder(folder: Path) -> tuple[Check, ...]:
+    """Recompute everything that a written plan claims.
+
+    Parameters
+    ----------
+    folder
+        The output folder of `siting plan`.
+
+    Returns
+    -------
+    tuple
+        A check each for the files, the sites, the flows, the objective, the tables, the ledger
+        and the proof; the plan holds if all passed.
+
+    Raises
+    ------
+    InputError
+        If the folder holds no plan that can be read.
+    """
+    claim = read_claim(folder)
+    checks: list[Check] = []
+    for recompute in (
+        check_files,
+        check_sites,
+        check_flows,
+        check_objective,
+        check_tables,
+        check_ledger,
+        check_proof,
+    ):
+        try:
+            checks.append(recompute(claim))
+        except (KeyError, ValueError, TypeError, IndexError, InvalidOperation) as error:
+            name = recompute.__name__.removeprefix("check_")
+            what = f"cannot be recomputed: {type(error).__name__} {error}"
+            checks.append(Check(name=name, detail="", faults=(what,)))
+    return tuple(checks)
