@@ -186,7 +186,7 @@ class Diagnosis:
             "Notices": pd.DataFrame({"notice": [str(notice) for notice in self.case.notices]}),
         }
         return "".join(
-            f"<h4>{title}</h4>{table.to_html(float_format='{:,.1f}'.format, max_rows=60)}"
+            f"<h4>{title}</h4>{table.to_html(float_format=_plain_number, max_rows=60)}"
             for title, table in tables.items()
             if len(table)
         )
@@ -222,6 +222,10 @@ def name_vehicles_file(spec: Vehicles) -> str:
     """Return the name of the vehicles' file, or of all their rasters."""
     paths = [raster.path for raster in spec.rasters] if spec.path is None else [spec.path]
     return ", ".join(dict.fromkeys(path.name for path in paths))
+
+
+def _plain_number(value: float) -> str:
+    return f"{value:,.0f}" if value == round(value) else f"{value:,.1f}"
 
 
 def _summarise_distances(distance_m: FloatArray, *, far_m: float) -> dict[str, float]:

@@ -16,8 +16,7 @@
   const REASONS = ["no road near", "on a one-way trap", "on roads cut off from the network"];
 
   // Each reason has its own shape, so that no reader depends on colour.
-  function drawUnreached(pen, x, y, r, reason) {
-    const size = Math.max(r, 3.6);
+  function drawUnreached(pen, x, y, size, reason) {
     pen.lineJoin = "round";
     pen.strokeStyle = PAPER;
     pen.fillStyle = INK.unreachable;
@@ -221,7 +220,8 @@
         place("candidate", candidates, () => 2.9 * small, (x, y, r) => drawCheckedCandidate(pen, x, y, r, true), (n) => candidates.why(n) === "");
       }
       if (on.unreachable) {
-        place("demand", demand, radius, (x, y, r, n) => drawUnreached(pen, x, y, r, demand.why(n)), (n) => vehicles[n] > 0 && demand.why(n) !== "");
+        const least = zoom < 10.5 ? 2.4 : 3.4;
+        place("demand", demand, (n) => Math.max(radius(n), least), (x, y, r, n) => drawUnreached(pen, x, y, r, demand.why(n)), (n) => vehicles[n] > 0 && demand.why(n) !== "");
       }
       if (on.snaps) for (const table of [demand, stations, candidates]) far(table);
       if (on.doubtful) {

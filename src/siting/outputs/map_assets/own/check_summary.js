@@ -195,14 +195,15 @@
     const { t } = words;
     const fits = model.data.figures.datums;
     if (!fits.length) return null;
-    const rows = fits.flatMap((fit) =>
-      ["wgs84", "gcj02", "bd09"].map((datum) => {
-        const note = datum === fit.declared ? t("datum.declared") : datum === fit.suspected ? t("datum.better") : "";
-        return [`${fit.file} · ${t("datum." + datum)}${note}`, plain(fit["median_m_" + datum], words), plain(fit["p90_m_" + datum], words)];
-      })
-    );
+    const row = (fit, datum) => {
+      const note = datum === fit.declared ? t("datum.declared") : datum === fit.suspected ? t("datum.better") : "";
+      return [t("datum." + datum) + note, plain(fit["median_m_" + datum], words), plain(fit["p90_m_" + datum], words)];
+    };
     return section(t("datum"), [
-      table([t("datum.file"), t("datum.median"), t("datum.p90")], rows),
+      ...fits.flatMap((fit) => [
+        el("p", { class: "source", text: `${fit.file} · ${t("datum.compared", { n: fit.compared })}` }),
+        table([t("datum.read_as"), t("datum.median"), t("datum.p90")], ["wgs84", "gcj02", "bd09"].map((datum) => row(fit, datum))),
+      ]),
       el("p", { class: "note", text: t("datum.note") }),
     ]);
   }
