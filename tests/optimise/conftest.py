@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import itertools
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import pytest
+from scipy.optimize import linprog
 
+from siting.instance import CLOSED, SitingInstance, no_requirements
 from siting.optimise.classic import (
     LocationModel,
     LocationProblem,
@@ -125,3 +127,131 @@ def make_rows() -> type[MadeRows]:
 @pytest.fixture(scope="session")
 def problems() -> type[MadeProblems]:
     return MadeProblems
+
+
+N_SITE, N_STATION, N_TIER, N_BRAND = 3, 1, 2, 2
+
+
+class MadeTiers:
+    """Small instances of the main model with every mix of constraints, and their best worth.
+
+    Trying all shares nothing with the model builder: the flow of every choice of tiers is a linear
+    program of its own.
+    """
+
+    NOTHING_ASKED: ClassVar[dict[str, Any]] = {
+        "floor_by_brand": [0.0, 0.0],
+        "required": [False] * N_SITE,
+        "min_sites": 0,
+        "district_min_sites": [0, 0],
+    }
+
+    @staticmethod
+    def make(seed: int, **requirements: Any) -> SitingInstance:  # noqa: ANN401 - any field
+        """Up to five demand points, three sites with two tiers, one station of the second brand."""
+        rng = np.random.default_rng(seed)
+        n_demand = int(rng.integers(1, 6))
+        reached = rng.random((n_demand, N_SITE + N_STATION)) < 0.6
+        demand, supply = np.nonzero(reached)
+        tier_cost = np.sort(rng.integers(1, 9, (N_SITE, N_TIER)), axis=1)
+        asked = {
+            "budget_cny": float(rng.integers(0, 20)),
+            "floor_by_brand": rng.choice([0.0, 0.0, 0.2], N_BRAND),
+            "required": rng.random(N_SITE) < 0.1,
+            "site_grid_limit_kw": rng.choice([60.0, 200.0], N_SITE),
+            "grid_group": rng.integers(-1, 1, N_SITE),
+            "grid_group_limit_kw": [180.0],
+            "spacing_pairs": [[0, 1]] if rng.random() < 0.3 else np.empty((0, 2)),
+            "max_sites": int(rng.integers(1, 4)),
+            "min_sites": int(rng.choice([0, 0, 0, 1, 2])),
+            "forbidden": rng.random(N_SITE) < 0.1,
+            "district_min_sites": rng.choice([0, 0, 0, 1], 2),
+            "district_max_sites": rng.choice([1, 3], 2),
+        }
+        return SitingInstance(
+            brands=("ant", "bee"),
+            demand_ids=tuple(f"i{i}" for i in range(n_demand)),
+            demand_kwh_per_day=rng.integers(0, 10, (n_demand, N_BRAND)),
+            demand_district=np.zeros(n_demand),
+            site_ids=("A", "B", "C"),
+            site_district=[0, 0, 1],
+            station_ids=("old",),
+            district_ids=("d0", "d1"),
+            tiers=("small", "big"),
+            tier_cost_cny=tier_cost,
+            tier_power_kw=np.tile([50.0, 100.0], (N_SITE, 1)),
+            tier_capacity_kwh_per_day=np.tile([6.0, 15.0], (N_SITE, 1)),
+            tier_allowed=rng.random((N_SITE, N_TIER)) < 0.9,
+            station_capacity_kwh_per_day=[4.0],
+            usable=[[True, True]] * N_SITE + [[False, True]],
+            cover_start=np.concatenate([[0], np.cumsum(reached.sum(axis=1))]),
+            cover_supply=supply,
+            cover_time_s=rng.integers(1, 600, demand.size).astype(float),
+            cover_worth=rng.choice([0.5, 1.0], demand.size),
+            requirements=no_requirements(n_site=N_SITE, n_brand=N_BRAND).replace(
+                **(asked | requirements)
+            ),
+        )
+
+    @staticmethod
+    def best(instance: SitingInstance) -> float:
+        """Return the best objective over every choice of tiers; −∞ if none is allowed."""
+        req = instance.requirements
+        most = -np.inf
+        for tiers in itertools.product(range(-1, N_TIER), repeat=N_SITE):
+            tier = np.array(tiers)
+            opened = np.flatnonzero(tier != CLOSED)
+            power = np.zeros(N_SITE)
+            power[opened] = instance.tier_power_kw[opened, tier[opened]]
+            group = [power[req.grid_group == g].sum() for g in range(req.grid_group_limit_kw.size)]
+            quota = np.bincount(instance.site_district[opened], minlength=2)
+            allowed = (
+                instance.tier_allowed[opened, tier[opened]].all()
+                and instance.tier_cost_cny[opened, tier[opened]].sum() <= req.budget_cny
+                and (tier != CLOSED)[req.required].all()
+                and (tier == CLOSED)[req.forbidden].all()
+                and (power <= req.site_grid_limit_kw).all()
+                and (np.array(group) <= req.grid_group_limit_kw).all()
+                and not any(tier[a] != CLOSED and tier[b] != CLOSED for a, b in req.spacing_pairs)
+                and req.min_sites <= opened.size <= (req.max_sites or N_SITE)
+                and (quota >= req.district_min_sites).all()
+                and (quota <= req.district_max_sites).all()
+            )
+            if allowed:
+                capacity = np.zeros(instance.n_supply)
+                capacity[opened] = instance.tier_capacity_kwh_per_day[opened, tier[opened]]
+                capacity[N_SITE:] = instance.station_capacity_kwh_per_day
+                most = max(most, MadeTiers.best_flow(instance, capacity))
+        return most
+
+    @staticmethod
+    def best_flow(instance: SitingInstance, capacity: np.ndarray) -> float:
+        """Return the most worth that can flow to the capacities, floors kept; −∞ if it cannot."""
+        n_pair, n_brand = instance.n_pair, instance.n_brand
+        usable = instance.usable[instance.cover_supply]
+        upper, rows, limits = [], [], []
+        for b in range(n_brand):
+            upper += list(np.where(usable[:, b], np.inf, 0.0))
+            for i in range(instance.n_demand):
+                row = np.zeros((n_brand, n_pair))
+                row[b, instance.cover_demand == i] = 1
+                rows.append(row.ravel())
+                limits.append(instance.demand_kwh_per_day[i, b])
+            floor = np.zeros((n_brand, n_pair))
+            floor[b] = -1
+            rows.append(floor.ravel())
+            wanted = instance.demand_kwh_per_day[:, b].sum()
+            limits.append(-instance.requirements.floor_by_brand[b] * wanted)
+        for j in range(instance.n_supply):
+            rows.append(np.tile(instance.cover_supply == j, n_brand).astype(float))
+            limits.append(capacity[j])
+        if n_pair == 0:
+            return 0.0 if min(limits) >= 0 else -np.inf
+        worth = np.tile(instance.cover_worth, n_brand)
+        answer = linprog(-worth, A_ub=np.array(rows), b_ub=limits, bounds=[(0, u) for u in upper])
+        return -answer.fun if answer.success else -np.inf
+
+
+@pytest.fixture(scope="session")
+def made_tiers() -> type[MadeTiers]:
+    return MadeTiers

@@ -9,14 +9,15 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from enum import StrEnum
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import scipy.sparse as sp
 
 from siting.domain import BoolArray, FloatArray, IntArray, LongArray, frozen_array
-from siting.instance import CLOSED, NO_GROUP, SitingInstance
+from siting.instance import CLOSED, SitingInstance
 from siting.optimise.mip import MixedIntegerModel
 
 if TYPE_CHECKING:
@@ -97,31 +98,47 @@ def build_columns(instance: SitingInstance) -> Columns:
     )
 
 
+class RowKind(StrEnum):
+    """What a row over the columns alone asks for."""
+
+    BUDGET = "budget"
+    GREATEST_COUNT = "greatest number of sites"
+    LEAST_COUNT = "least number of sites"
+    GRID_GROUP = "grid limit of a substation group"
+    LEAST_IN_DISTRICT = "least number of sites in a district"
+    GREATEST_IN_DISTRICT = "greatest number of sites in a district"
+    SPACING = "spacing"
+
+
+class RowKey(NamedTuple):
+    """Which row: its kind, and the index of its group or district, or the sites of its clique."""
+
+    kind: RowKind
+    members: tuple[int, ...] = ()
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class SiteRows:
     """Linear rows over the columns alone, ``matrix y ≤ upper``.
 
     Attributes
     ----------
-    names
-        (n_row,) what each row stands for, in the planner's words.
+    keys
+        (n_row,) what each row stands for.
     matrix
         (n_row, n_column) coefficients.
     upper
         (n_row,) right-hand sides.
     """
 
-    names: tuple[str, ...]
+    keys: tuple[RowKey, ...]
     matrix: sp.csr_array
     upper: FloatArray
 
     @property
     def n_row(self) -> int:
         """Number of rows."""
-        return len(self.names)
-
-
-BUDGET = "budget"
+        return len(self.keys)
 
 
 def build_site_rows(instance: SitingInstance, columns: Columns) -> SiteRows:
@@ -133,45 +150,52 @@ def build_site_rows(instance: SitingInstance, columns: Columns) -> SiteRows:
         *district_rows(instance, columns),
         *spacing_rows(instance, columns),
     ]
-    if not rows:
-        empty = sp.csr_array((0, columns.n_column))
-        return SiteRows(names=(), matrix=empty, upper=np.empty(0))
+    keys, members, coefficients, upper = zip(*rows, strict=True) if rows else ((), (), (), ())
     return SiteRows(
-        names=tuple(name for name, _, _ in rows),
-        matrix=sp.csr_array(np.stack([coefficient for _, coefficient, _ in rows]))
-        if len(rows) * columns.n_column <= _DENSE_LIMIT
-        else sp.csr_array(sp.vstack([sp.csr_array(c[None, :]) for _, c, _ in rows])),
-        upper=np.array([upper for _, _, upper in rows]),
+        keys=tuple(keys),
+        matrix=sp.csr_array(
+            (
+                np.concatenate([*coefficients, np.empty(0)]),
+                np.concatenate([*members, np.empty(0, dtype=np.int64)]),
+                np.cumsum([0, *(m.size for m in members)]),
+            ),
+            shape=(len(rows), columns.n_column),
+        ),
+        upper=np.array(upper, dtype=np.float64),
     )
 
 
-_DENSE_LIMIT = 1_000_000
-_Row = tuple[str, FloatArray, float]
+_Row = tuple[RowKey, LongArray, FloatArray, float]
+
+
+def _row(kind: RowKind, members: tuple[int, ...], coefficient: FloatArray, upper: float) -> _Row:
+    member = np.flatnonzero(coefficient)
+    return RowKey(kind, members), member, coefficient[member], upper
 
 
 def budget_row(instance: SitingInstance, columns: Columns) -> Iterable[_Row]:
     """Σ_jk f_jk y_jk ≤ budget."""
     if math.isfinite(instance.requirements.budget_cny):
-        yield BUDGET, columns.cost_cny, instance.requirements.budget_cny
+        yield _row(RowKind.BUDGET, (), columns.cost_cny, instance.requirements.budget_cny)
 
 
 def count_rows(instance: SitingInstance, columns: Columns) -> Iterable[_Row]:
     """min_sites ≤ Σ_jk y_jk ≤ max_sites."""
     req, ones = instance.requirements, np.ones(columns.n_column)
     if req.max_sites is not None and req.max_sites < columns.buildable.sum():
-        yield "greatest number of sites", ones, req.max_sites
+        yield _row(RowKind.GREATEST_COUNT, (), ones, req.max_sites)
     if req.min_sites > 0:
-        yield "least number of sites", -ones, -req.min_sites
+        yield _row(RowKind.LEAST_COUNT, (), -ones, -req.min_sites)
 
 
 def grid_group_rows(instance: SitingInstance, columns: Columns) -> Iterable[_Row]:
     """Σ_{j∈G} Σ_k p_jk y_jk ≤ P_G."""
     req = instance.requirements
-    group_of_column = np.where(columns.site >= 0, req.grid_group[columns.site], NO_GROUP)
+    group_of_column = req.grid_group[columns.site]
     for group, limit_kw in enumerate(req.grid_group_limit_kw):
         power_kw = np.where(group_of_column == group, columns.power_kw, 0.0)
         if math.isfinite(limit_kw) and power_kw.sum() > limit_kw:
-            yield f"grid limit of substation group {group}", power_kw, float(limit_kw)
+            yield _row(RowKind.GRID_GROUP, (group,), power_kw, float(limit_kw))
 
 
 def district_rows(instance: SitingInstance, columns: Columns) -> Iterable[_Row]:
@@ -181,11 +205,10 @@ def district_rows(instance: SitingInstance, columns: Columns) -> Iterable[_Row]:
     for district in range(req.district_max_sites.size):
         inside = np.where(district_of_column == district, 1.0, 0.0)
         least, greatest = req.district_min_sites[district], req.district_max_sites[district]
-        name = instance.district_ids[district]
         if least > 0:
-            yield f"least number of sites in district {name}", -inside, float(-least)
+            yield _row(RowKind.LEAST_IN_DISTRICT, (district,), -inside, float(-least))
         if inside.sum() > greatest:
-            yield f"greatest number of sites in district {name}", inside, float(greatest)
+            yield _row(RowKind.GREATEST_IN_DISTRICT, (district,), inside, float(greatest))
 
 
 def spacing_rows(instance: SitingInstance, columns: Columns) -> Iterable[_Row]:
@@ -195,14 +218,10 @@ def spacing_rows(instance: SitingInstance, columns: Columns) -> Iterable[_Row]:
     """
     pairs = instance.requirements.spacing_pairs
     pairs = pairs[columns.buildable[pairs].all(axis=1)] if pairs.size else pairs
+    start = columns.start
     for clique in find_cliques(pairs.tolist()):
-        member = np.zeros(columns.n_site)
-        member[clique] = 1.0
-        yield (
-            "spacing of " + ", ".join(instance.site_ids[j] for j in clique),
-            member[columns.site],
-            1.0,
-        )
+        member = np.concatenate([np.arange(start[j], start[j + 1]) for j in clique])
+        yield RowKey(RowKind.SPACING, tuple(clique)), member, np.ones(member.size), 1.0
 
 
 def find_cliques(pairs: Sequence[Sequence[int]]) -> list[list[int]]:

@@ -22,6 +22,8 @@ from siting.domain import BoolArray, Engine, FloatArray, SolveStatus
 from siting.optimise.limits import compute_gap
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from siting.optimise.limits import Watch
 
 POLL_S = 0.05
@@ -83,6 +85,7 @@ def solve_mip(
     *,
     engine: Engine = Engine.HIGHS,
     start: FloatArray | None = None,
+    on_step: Callable[[float, float], None] | None = None,
 ) -> MipResult:
     """Solve a model within what is left on the watch.
 
@@ -96,6 +99,8 @@ def solve_mip(
         ``HIGHS`` or ``SCIP``.
     start
         (n_variable,) a point to start from, or None.
+    on_step
+        Told of HiGHS's objective and bound as they move; SCIP as OR-Tools ships it tells nothing.
 
     Returns
     -------
@@ -104,8 +109,10 @@ def solve_mip(
     """
     if model.cost.size == 0:
         return _solve_empty(model)
-    solve = _solve_scip if engine is Engine.SCIP else _solve_highs
-    solution = solve(model, watch, start)
+    if engine is Engine.SCIP:
+        solution = _solve_scip(model, watch, start)
+    else:
+        solution = _solve_highs(model, watch, start, on_step)
     watch.spend(model.matrix.nnz * PASSES_PER_NODE * max(1, solution.nodes))
     if solution.infeasible:
         return MipResult(
@@ -164,7 +171,12 @@ class QuietHighs(highspy.Highs):
         super().enableCallbacks()  # type: ignore[no-untyped-call]
 
 
-def _solve_highs(model: MixedIntegerModel, watch: Watch, start: FloatArray | None) -> _Raw:
+def _solve_highs(
+    model: MixedIntegerModel,
+    watch: Watch,
+    start: FloatArray | None,
+    on_step: Callable[[float, float], None] | None,
+) -> _Raw:
     solver: Any = QuietHighs()  # type: ignore[no-untyped-call]
     options: dict[str, Any] = {
         "threads": watch.limits.n_threads,
@@ -183,11 +195,21 @@ def _solve_highs(model: MixedIntegerModel, watch: Watch, start: FloatArray | Non
         point = highspy.HighsSolution()
         point.col_value = list(start)
         solver.setSolution(point)
+    told: list[tuple[float, float]] = []
+    solver.cbMipInterrupt += lambda event: told.append(
+        (event.data_out.mip_primal_bound, event.data_out.mip_dual_bound)
+    )
     solver.HandleUserInterrupt = True
     solver.startSolve()
+    last: tuple[float, float] | None = None
     while not solver.wait(POLL_S)[0]:
         if watch.interrupted:
             solver.cancelSolve()
+        # HiGHS speaks from a thread of its own; the caller is told from this one.
+        if on_step is not None and told and told[-1] != last:
+            last = told[-1]
+            on_step(*last)
+        del told[:-1]
     status, info = solver.getModelStatus(), solver.getInfo()
     found = info.primal_solution_status == highspy.SolutionStatus.kSolutionStatusFeasible
     is_mip = bool(model.integer.any())

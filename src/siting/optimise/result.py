@@ -9,7 +9,9 @@ from siting.domain import Engine, SolveStatus
 from siting.optimise.limits import Limits, StopReason
 
 if TYPE_CHECKING:
+    from siting.domain import IntArray
     from siting.instance import Decision
+    from siting.optimise.certificate import TierPrices
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,8 +57,10 @@ class SolveResult:
     gap
         ``compute_gap(objective, bound)``; ∞ if there is no plan.
     bound_by_duality
-        What the multipliers alone prove by weak duality; what ``bound`` is below it rests on
-        branching.
+        What the multipliers alone prove by weak duality, as `certificate.check_bound` recomputes
+        it; what ``bound`` is below it rests on branching. ∞ if there are none.
+    multipliers
+        The prices that prove it; None where no plan can exist.
     engine
         What solved it, such as ``lagrangian+highs``.
     stopped
@@ -78,6 +82,7 @@ class SolveResult:
     wall_s: float
     cpu_s: float
     work: float
+    multipliers: TierPrices | None = None
 
     @property
     def time_limit_hit(self) -> bool:
@@ -88,3 +93,21 @@ class SolveResult:
     def interrupted(self) -> bool:
         """Whether Ctrl-C ended it."""
         return self.stopped is StopReason.INTERRUPTED
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class WarmStart:
+    """What is known before a solve: a plan and prices of a like instance.
+
+    Attributes
+    ----------
+    tier_of_site
+        (n_site,) opened tiers of a plan, or None; where it breaks the new requirements, it is
+        opened as far as they allow.
+    multipliers
+        Prices to start the descent from, or None; they bound any instance with the same demand
+        points and brands.
+    """
+
+    tier_of_site: IntArray | None = None
+    multipliers: TierPrices | None = None

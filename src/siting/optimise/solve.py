@@ -10,18 +10,44 @@ import numpy as np
 
 from siting.domain import Engine, SolveStatus
 from siting.errors import Fault, InfeasibleError, SolveError
-from siting.instance import Decision, SitingInstance, evaluate
+from siting.instance import CLOSED, Decision, SitingInstance, evaluate
 from siting.optimise.assignment import assign_drivers, solve_baseline
-from siting.optimise.formulation import build_columns, build_model, build_site_rows
-from siting.optimise.limits import Progress, StopReason, Watch, compute_gap
-from siting.optimise.links import build_links
+from siting.optimise.certificate import check_bound
+from siting.optimise.formulation import build_model
+from siting.optimise.lagrangian import Fixings, start_descent
+from siting.optimise.limits import Limits, Progress, StopReason, Watch, compute_gap
 from siting.optimise.mip import solve_mip
-from siting.optimise.result import SolveOptions, SolveResult
+from siting.optimise.result import SolveOptions, SolveResult, WarmStart
+from siting.optimise.tier_problem import build_problem
+from siting.optimise.tier_solver import (
+    descend_to_rest,
+    is_impossible,
+    price_instance,
+    solve_by_prices,
+    start_from_prices,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
-__all__ = ["Progress", "SolveOptions", "SolveResult", "expect_plan", "solve", "solve_baseline"]
+    from siting.domain import IntArray
+    from siting.optimise.lagrangian import DualPoint
+    from siting.optimise.tier_problem import TierProblem
+    from siting.optimise.tier_solver import TierPlan
+
+__all__ = [
+    "Progress",
+    "SolveOptions",
+    "SolveResult",
+    "WarmStart",
+    "expect_plan",
+    "solve",
+    "solve_baseline",
+    "solve_frontier",
+]
+
+# Below this many links HiGHS alone is quick and exact; above the other, it drowns in them.
+LINKS_FOR_HIGHS, MOST_LINKS_FOR_HIGHS = 2_000, 60_000
 
 
 def solve(
@@ -29,6 +55,7 @@ def solve(
     *,
     options: SolveOptions,
     progress: Callable[[Progress], None] | None = None,
+    start: SolveResult | WarmStart | None = None,
 ) -> SolveResult:
     """Solve the main model.
 
@@ -37,44 +64,211 @@ def solve(
     instance
         What to solve.
     options
-        Gap, limits, seed and engine.
+        Gap, limits, seed and engine; ``auto`` takes HiGHS for small instances, and prices with
+        annealing, ended by HiGHS where it can, for all others.
     progress
         Told of incumbent, bound and gap as they move.
+    start
+        The result of a like instance (another budget, another site required or forbidden): its
+        plan and prices are where this solve starts.
+
+    Raises
+    ------
+    ValueError
+        If the start's plan is for another number of sites.
     """
     started_cpu_s = time.process_time()
-    with Watch(options, on_progress=progress) as watch:
-        links = build_links(
-            instance, supply_used=np.ones(instance.n_supply, dtype=bool), merged=True
+    known = _as_start(start)
+    if known.tier_of_site is not None and known.tier_of_site.size != instance.n_site:
+        raise ValueError(
+            f"the start has {known.tier_of_site.size} sites, the instance {instance.n_site}"
         )
-        columns = build_columns(instance)
-        model = build_model(instance, links, columns, build_site_rows(instance, columns))
-        engine = Engine.SCIP if options.engine is Engine.SCIP else Engine.HIGHS
-        answer = solve_mip(model, watch, engine=engine)
-        decision, objective = None, -math.inf
-        if answer.values is not None:
-            chosen = np.flatnonzero(np.round(answer.values[: columns.n_column]))
-            decision = assign_drivers(instance, columns.tier_of_site(chosen))
-        if decision is not None:
-            objective = evaluate(instance, decision).objective_kwh_per_day
-        bound = max(-answer.bound, objective)
-        gap = compute_gap(objective, bound)
-        status = answer.status
-        if decision is not None:
-            status = SolveStatus.OPTIMAL if gap <= options.gap else SolveStatus.FEASIBLE
+    with Watch(options, on_progress=progress) as watch:
+        problem = build_problem(instance)
+        run = _Run(instance, problem, watch)
+        engine = _choose_engine(options.engine, problem.links.n_link)
+        point = None
+        if known.multipliers is not None:
+            point = start_from_prices(instance, problem, known.multipliers)
+        if engine is Engine.LAGRANGIAN:
+            run.by_prices(point, known)
+            small = problem.links.n_link <= MOST_LINKS_FOR_HIGHS
+            if not run.settled and (small or run.plan is None):
+                run.by_mip(Engine.HIGHS)
+        else:
+            run.by_mip(engine)
+            run.price(point)
+        return run.conclude(started_cpu_s)
+
+
+def solve_frontier(
+    instance: SitingInstance,
+    budgets_cny: Sequence[float],
+    *,
+    options: SolveOptions,
+) -> list[SolveResult]:
+    """Solve the instance for several budgets, each from the plan and prices of the last.
+
+    Parameters
+    ----------
+    instance
+        The instance; its own budget is not looked at.
+    budgets_cny
+        Budgets, in the order in which results are wanted; solved from the largest down.
+    options
+        Of every solve by itself.
+
+    Returns
+    -------
+    list of SolveResult
+        One result a budget, in the order asked. More budget never shows a lower bound: a bound
+        of a larger budget holds for every smaller one, and is handed down.
+    """
+    results: dict[int, SolveResult] = {}
+    last: SolveResult | None = None
+    for n in sorted(range(len(budgets_cny)), key=lambda n: -budgets_cny[n]):
+        requirements = instance.requirements.replace(budget_cny=float(budgets_cny[n]))
+        last = solve(instance.replace(requirements=requirements), options=options, start=last)
+        results[n] = last
+    return [results[n] for n in range(len(budgets_cny))]
+
+
+def _as_start(start: SolveResult | WarmStart | None) -> WarmStart:
+    if start is None or isinstance(start, WarmStart):
+        return start or WarmStart()
+    return WarmStart(
+        tier_of_site=None if start.decision is None else start.decision.tier_of_site,
+        multipliers=start.multipliers,
+    )
+
+
+def _choose_engine(asked: Engine, n_link: int) -> Engine:
+    if asked is not Engine.AUTO:
+        return asked
+    return Engine.HIGHS if n_link <= LINKS_FOR_HIGHS else Engine.LAGRANGIAN
+
+
+class _Run:
+    """One solve as it goes: the best plan, the least bound, and who found them."""
+
+    def __init__(self, instance: SitingInstance, problem: TierProblem, watch: Watch) -> None:
+        self.instance, self.problem, self.watch = instance, problem, watch
+        self.objective, self.bound = -math.inf, math.inf
+        self.plan: TierPlan | None = None
+        self.decision: Decision | None = None
+        self.point: DualPoint | None = None
+        self.infeasible = False
+        self.engines: list[str] = []
+
+    @property
+    def settled(self) -> bool:
+        """Whether nothing is left to do: proven, impossible, or stopped."""
+        done = compute_gap(self.objective, self.bound) <= self.watch.limits.gap
+        return done or self.infeasible or self.watch.stop_reason is not None
+
+    def step(self, objective: float, bound: float) -> None:
+        """Take note of what an engine says it has, and pass it on."""
+        self.watch.report(max(objective, self.objective), min(bound, self.bound))
+
+    def by_prices(self, point: DualPoint | None, known: WarmStart) -> None:
+        """Bound and search by prices."""
+        self.engines.append(Engine.LAGRANGIAN.value)
+        answer = solve_by_prices(
+            self.problem, self.watch, point=point, start=known.tier_of_site, on_step=self.step
+        )
+        self._take_point(answer.point)
+        if answer.plan is not None:
+            self.plan, self.objective = answer.plan, answer.plan.value
+
+    def price(self, point: DualPoint | None) -> None:
+        """Find prices for what a MIP solver has proven, so that part of it can be checked."""
+        if self.infeasible:
+            return
+        limits = Limits(gap=self.watch.limits.gap, work_limit=PRICING_WORK)
+        fixings = Fixings(
+            allowed=np.ones(self.problem.n_column, dtype=bool), required=self.problem.required
+        )
+        self._take_point(
+            descend_to_rest(
+                self.problem,
+                point or start_descent(self.problem),
+                fixings,
+                Watch(limits),
+                value=self.objective,
+            )
+        )
+
+    def _take_point(self, point: DualPoint) -> None:
+        self.point = point
+        self.infeasible = self.infeasible or is_impossible(self.problem, point.bound)
+        self.bound = min(self.bound, point.bound)
+
+    def by_mip(self, engine: Engine) -> None:
+        """Solve the whole model by a MIP solver, from the best plan there is."""
+        self.engines.append(engine.value)
+        problem = self.problem
+        model = build_model(self.instance, problem.links, problem.columns, problem.rows)
+        start = None
+        if self.plan is not None:
+            opened = np.zeros(problem.n_column)
+            opened[self.plan.column[self.plan.column != CLOSED]] = 1.0
+            start = np.concatenate((opened, self.plan.flow))
+        answer = solve_mip(
+            model,
+            self.watch,
+            engine=engine,
+            start=start,
+            on_step=lambda objective, bound: self.step(-objective, -bound),
+        )
+        self.infeasible = self.infeasible or answer.status is SolveStatus.INFEASIBLE
+        self.bound = min(self.bound, -answer.bound)
+        if answer.values is not None and -answer.objective > self.objective:
+            chosen = np.flatnonzero(np.round(answer.values[: problem.n_column]))
+            self._assign(problem.columns.tier_of_site(chosen))
+
+    def _assign(self, tier_of_site: IntArray) -> None:
+        """Send the drivers to the opened sites, and keep the plan if it is the best."""
+        decision = assign_drivers(self.instance, tier_of_site)
+        if decision is None:
+            return
+        objective = evaluate(self.instance, decision).objective_kwh_per_day
+        if self.decision is None or objective > self.objective:
+            self.decision, self.objective = decision, objective
+
+    def conclude(self, started_cpu_s: float) -> SolveResult:
+        """Return the result: everything recomputed, and the prices' bound checked."""
+        if self.plan is not None and self.decision is None:
+            self.objective = -math.inf
+            self._assign(self.plan.tier_of_site(self.problem))
+        multipliers, by_duality = None, math.inf
+        if self.point is not None and not self.infeasible:
+            multipliers = price_instance(self.instance, self.problem, self.point)
+            by_duality = check_bound(self.instance, multipliers)
+        bound = max(min(self.bound, by_duality), self.objective)
+        gap = compute_gap(self.objective, bound)
+        proven = gap <= self.watch.limits.gap
+        if self.decision is not None:
+            status = SolveStatus.OPTIMAL if proven else SolveStatus.FEASIBLE
+        else:
+            status = SolveStatus.INFEASIBLE if self.infeasible else SolveStatus.NO_PLAN
         return SolveResult(
             status=status,
-            decision=decision,
-            objective=objective,
-            bound=bound,
+            decision=self.decision,
+            objective=self.objective,
+            bound=-math.inf if status is SolveStatus.INFEASIBLE else bound,
             gap=gap,
-            bound_by_duality=math.inf,
-            engine=engine.value,
-            stopped=watch.stop_reason
-            or (StopReason.PROVEN if gap <= options.gap else StopReason.EXHAUSTED),
-            wall_s=watch.seconds,
+            bound_by_duality=by_duality,
+            engine="+".join(self.engines),
+            stopped=(StopReason.PROVEN if proven else self.watch.stop_reason)
+            or StopReason.EXHAUSTED,
+            wall_s=self.watch.seconds,
             cpu_s=time.process_time() - started_cpu_s,
-            work=watch.work,
+            work=self.watch.work,
+            multipliers=multipliers,
         )
+
+
+PRICING_WORK = 2_000.0
 
 
 def expect_plan(result: SolveResult) -> Decision:

@@ -1,0 +1,352 @@
+"""The main model by prices: bound by the volume algorithm, plan by annealing, end by HiGHS.
+
+The Lagrangian relaxation gives a bound, prices, and how far each column opens; the columns that it
+opens most are the first plan, which annealing improves with its flow kept optimal. Rounds of both
+go on until the plan is proven within the gap asked for, or rounds bring nothing more. Where the
+whole model is small enough for HiGHS, that then starts from the plan and closes what cuts and
+branching can.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from siting.instance import CLOSED
+from siting.optimise.certificate import TierPrices
+from siting.optimise.formulation import RowKey, RowKind
+from siting.optimise.lagrangian import DualPoint, Fixings, Prices, descend, start_descent
+from siting.optimise.limits import compute_gap
+from siting.optimise.links import NO_LINK
+from siting.optimise.tier_search import build_search
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from siting.domain import FloatArray, IntArray, LongArray
+    from siting.instance import SitingInstance
+    from siting.optimise.limits import Watch
+    from siting.optimise.tier_problem import TierProblem
+    from siting.optimise.tier_search import TierSearch
+
+N_ITERATION = 50
+# A descent has come to rest when this many iterations bring less than this share of the gap.
+REST, LEAST_FALL = 100, 0.02
+MOVES_PER_COLUMN, ROUNDS = 20, 5
+CHUNKS = 20
+# Temperatures, in worths of a column's mean cost; a round from a good plan starts cooler.
+WARM, WARM_AGAIN, COLD = 0.1, 0.05, 0.004
+# Columns that the relaxation opens so far make up the first plan; those, half of the openings.
+OPENED_MUCH, OPENED_AT_ALL = 0.1, 0.01
+FLOORS_KEPT_TO = 1e-9
+# A round that brings less than this share is the last.
+LEAST_GAIN = 3e-4
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class TierPlan:
+    """A plan in the problem's terms.
+
+    Attributes
+    ----------
+    column
+        (n_site,) opened column of each site, or ``CLOSED``.
+    flow
+        (n_link,) energy over each link, in the order of `Links`.
+    value
+        Worth of the flow, and of the columns where they have one.
+    """
+
+    column: LongArray
+    flow: FloatArray
+    value: float
+
+    def tier_of_site(self, problem: TierProblem) -> IntArray:
+        """(n_site,) opened tiers."""
+        return problem.columns.tier_of_site(self.column[self.column != CLOSED])
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class TierAnswer:
+    """What prices and annealing came to.
+
+    Attributes
+    ----------
+    plan
+        The best plan; None if none was found that keeps all rows and floors.
+    point
+        Where the descent ended; its bound is −∞ or below every plan's worth where none can exist.
+    """
+
+    plan: TierPlan | None
+    point: DualPoint
+
+
+def solve_by_prices(
+    problem: TierProblem,
+    watch: Watch,
+    *,
+    point: DualPoint | None = None,
+    start: IntArray | None = None,
+    n_round: int = ROUNDS,
+    on_step: Callable[[float, float], None] = lambda _objective, _bound: None,
+) -> TierAnswer:
+    """Bound and search in rounds, until proven within the gap, at rest, or stopped.
+
+    Parameters
+    ----------
+    problem
+        What to solve.
+    watch
+        Gap, limits and seed.
+    point
+        Where to start the descent; by default every row at half its worth.
+    start
+        (n_site,) tiers of a known plan to start from.
+    n_round
+        Most rounds; each looks at twice as many moves as the one before.
+    on_step
+        Told of objective and bound as they move.
+    """
+    fixings = Fixings(allowed=np.ones(problem.n_column, dtype=bool), required=problem.required)
+    point = point or start_descent(problem)
+    plan, order = None, None
+    if start is not None:
+        order = _columns_of(problem, start)
+        plan = _settle(problem, _stand(problem, order))
+    floor_weight = 1.0
+    for number in range(n_round):
+        value = plan.value if plan else -math.inf
+        point = descend_to_rest(problem, point, fixings, watch, value=value, on_step=on_step)
+        if is_done(watch, value, point.bound) or is_impossible(problem, point.bound):
+            break
+        boost = floor_weight * (problem.reach.share @ point.prices.floor)
+        found = _anneal(
+            problem,
+            _stand(problem, _first_order(problem, point) if order is None else order, boost),
+            point,
+            fixings,
+            watch,
+            n_move=(MOVES_PER_COLUMN * problem.n_column) << number,
+            warm=WARM if order is None else WARM_AGAIN,
+            seed=watch.limits.seed + number,
+        )
+        order = found.plan.column[found.plan.column != CLOSED]
+        settled = _settle(problem, found)
+        if settled is None:
+            # A floor is missed: the search must feel it more.
+            floor_weight, point = 2.0 * floor_weight, _wake_floors(point)
+            continue
+        gained = settled.value - value
+        if gained > 0.0:
+            plan = settled
+            on_step(plan.value, point.bound)
+        if number > 0 and gained < LEAST_GAIN * settled.value:
+            break
+    return TierAnswer(plan=plan, point=point)
+
+
+def is_done(watch: Watch, objective: float, bound: float) -> bool:
+    """Whether the plan is proven within the gap asked for, or a limit has come."""
+    return compute_gap(objective, bound) <= watch.limits.gap or watch.stop_reason is not None
+
+
+def is_impossible(problem: TierProblem, bound: float) -> bool:
+    """Whether a bound says that no plan keeps all floors and rows, as worth is never negative.
+
+    Where columns cost something the worth may be negative, and no bound says so.
+    """
+    size = max(1.0, float(problem.reach.kwh.sum()))
+    return bound < -1e-6 * size and not problem.menu.gain.any()
+
+
+def descend_to_rest(
+    problem: TierProblem,
+    point: DualPoint,
+    fixings: Fixings,
+    watch: Watch,
+    *,
+    value: float,
+    on_step: Callable[[float, float], None] = lambda _objective, _bound: None,
+    n_most: int = 2000,
+) -> DualPoint:
+    """Lower the bound until it hardly falls any more, the gap is closed, or a limit has come."""
+    at_rest, before = 0, math.inf
+    for _ in range(n_most // N_ITERATION):
+        bound = point.bound
+        aim = value
+        if not math.isfinite(value):
+            aim = 0.0 if not math.isfinite(bound) else 0.97 * bound
+        point = descend(problem, point, fixings, n_iteration=N_ITERATION, aim=aim)
+        watch.spend(N_ITERATION * problem.reach.worth.size)
+        on_step(value, point.bound)
+        if is_impossible(problem, point.bound) or is_done(watch, value, point.bound):
+            break
+        slack = point.bound - (value if math.isfinite(value) else 0.97 * point.bound)
+        at_rest = at_rest + N_ITERATION if before - point.bound < LEAST_FALL * slack else 0
+        before = point.bound
+        if at_rest >= REST:
+            break
+    return point
+
+
+def _first_order(problem: TierProblem, point: DualPoint) -> LongArray:
+    """Return the columns to open first: the least of required sites, then the most opened."""
+    menu = problem.menu
+    cheapest = [
+        menu.start[j] + np.argmin(menu.cost[menu.start[j] : menu.start[j + 1]])
+        for j in np.flatnonzero(problem.required)
+        if menu.start[j] < menu.start[j + 1]
+    ]
+    much = np.argsort(-point.opened, kind="stable")[: int((point.opened > OPENED_MUCH).sum())]
+    much = much[~problem.required[menu.site[much]]]
+    return np.concatenate((np.array(cheapest, dtype=np.int64), much))
+
+
+def _columns_of(problem: TierProblem, tier_of_site: IntArray) -> LongArray:
+    columns = problem.columns
+    return np.flatnonzero(tier_of_site[columns.site] == columns.tier)
+
+
+def _stand(problem: TierProblem, order: LongArray, boost: FloatArray | None = None) -> TierSearch:
+    """Return a search that stands at a plan."""
+    search = build_search(problem, boost=boost)
+    search.open_only(order)
+    return search
+
+
+def _anneal(
+    problem: TierProblem,
+    search: TierSearch,
+    point: DualPoint,
+    fixings: Fixings,
+    watch: Watch,
+    *,
+    n_move: int,
+    warm: float,
+    seed: int,
+) -> TierSearch:
+    """Anneal in pieces, so that a limit is kept; return a search that stands at the best plan."""
+    price = point.budget_price
+    cost = max(1.0, float(problem.menu.cost.sum()) / max(1, problem.n_column))
+    unit = price * cost if price > 0.0 else point.bound / max(1, problem.n_site)
+    wanted = problem.menu.site[point.opened > OPENED_AT_ALL]
+    every = np.flatnonzero(problem.columns.buildable)
+    pool = np.concatenate((every, np.repeat(wanted, max(1, every.size // max(1, wanted.size)))))
+    best, best_value = search.plan.column.copy(), -math.inf
+    if search.within_rows:
+        best_value = search.value
+    for piece in range(CHUNKS):
+        if watch.stop_reason is not None:
+            break
+        visits = search.visits
+        column, value = search.anneal(
+            n_move=max(1, n_move // CHUNKS),
+            warm=warm * (COLD / warm) ** (piece / CHUNKS) * unit,
+            cold=warm * (COLD / warm) ** ((piece + 1) / CHUNKS) * unit,
+            part=(piece / CHUNKS, (piece + 1) / CHUNKS),
+            budget_price=max(price, unit / cost),
+            pool=pool.astype(np.int64),
+            allowed=fixings.allowed,
+            required=fixings.required,
+            seed=seed * CHUNKS + piece,
+        )
+        watch.spend(search.visits - visits)
+        if value > best_value:
+            best, best_value = column, value
+    return _stand(problem, best[best >= 0], search.boost)
+
+
+def _settle(problem: TierProblem, search: TierSearch) -> TierPlan | None:
+    """Return the plan where the search stands, or None if a row or a floor is broken."""
+    reach = problem.reach
+    served = reach.kwh - search.flows.unserved
+    if not search.within_rows or not search.has_required:
+        return None
+    if (served @ reach.share < problem.floor_kwh * (1.0 - FLOORS_KEPT_TO)).any():
+        return None
+    column = search.plan.column.copy()
+    return TierPlan(
+        column=column,
+        flow=search.flows.x[reach.row_link],
+        value=float(reach.worth @ search.flows.x + problem.menu.gain[column[column >= 0]].sum()),
+    )
+
+
+def _wake_floors(point: DualPoint) -> DualPoint:
+    """Return the point with every floor priced at something, for the search to feel it."""
+    least = 0.05 * float(point.prices.row.max(initial=0.0))
+    floor = np.maximum(point.prices.floor, least)
+    return replace(point, prices=Prices(point.prices.row, floor, point.prices.side))
+
+
+def price_instance(instance: SitingInstance, problem: TierProblem, point: DualPoint) -> TierPrices:
+    """Return the prices of a descent in the instance's own terms."""
+    req = instance.requirements
+    floor = np.zeros(instance.n_brand)
+    floor[problem.floor_brand] = point.prices.floor
+    spread = point.prices.row - problem.reach.share @ point.prices.floor
+    row = problem.links.row_of_demand[:, problem.links.class_of_brand]
+    demand = np.where(row == NO_LINK, 0.0, np.append(spread, 0.0)[row] + floor)
+    price = dict(zip(problem.side_keys, point.prices.side.tolist(), strict=True))
+
+    def by_index(kind: RowKind, size: int) -> FloatArray:
+        return np.array([price.get(RowKey(kind, (n,)), 0.0) for n in range(size)])
+
+    return TierPrices(
+        demand=demand,
+        floor=floor,
+        budget=point.budget_price,
+        greatest_count=price.get(RowKey(RowKind.GREATEST_COUNT), 0.0),
+        least_count=price.get(RowKey(RowKind.LEAST_COUNT), 0.0),
+        grid_group=by_index(RowKind.GRID_GROUP, req.grid_group_limit_kw.size),
+        greatest_in_district=by_index(RowKind.GREATEST_IN_DISTRICT, req.district_max_sites.size),
+        least_in_district=by_index(RowKind.LEAST_IN_DISTRICT, req.district_min_sites.size),
+        cliques=tuple(
+            (key.members, nu) for key, nu in price.items() if key.kind is RowKind.SPACING and nu > 0
+        ),
+    )
+
+
+def start_from_prices(
+    instance: SitingInstance, problem: TierProblem, prices: TierPrices
+) -> DualPoint | None:
+    """Return a descent that starts at known prices; None if they fit other demand points.
+
+    Rows over columns that the prices do not know start at no price; brands may differ in number
+    only where the caller has matched them.
+    """
+    if prices.demand.shape != instance.demand_kwh_per_day.shape:
+        return None
+    row = problem.links.row_of_demand[:, problem.links.class_of_brand]
+    used = row != NO_LINK
+    weight = np.where(used, instance.demand_kwh_per_day, 0.0)
+    n_row = problem.reach.kwh.size
+    spread = np.bincount(
+        row[used], weights=(weight * prices.demand)[used], minlength=n_row
+    ) / np.maximum(np.bincount(row[used], weights=weight[used], minlength=n_row), 1e-12)
+    cliques = dict(prices.cliques)
+    side = np.zeros(problem.menu.side_upper.size)
+    for n, (kind, index) in enumerate(problem.side_keys):
+        match kind:
+            case RowKind.GREATEST_COUNT:
+                side[n] = prices.greatest_count
+            case RowKind.LEAST_COUNT:
+                side[n] = prices.least_count
+            case RowKind.SPACING:
+                side[n] = cliques.get(index, 0.0)
+            case RowKind.GRID_GROUP:
+                side[n] = _at(prices.grid_group, index[0])
+            case RowKind.GREATEST_IN_DISTRICT:
+                side[n] = _at(prices.greatest_in_district, index[0])
+            case RowKind.LEAST_IN_DISTRICT:
+                side[n] = _at(prices.least_in_district, index[0])
+    fresh = start_descent(problem)
+    return replace(fresh, prices=Prices(spread, prices.floor[problem.floor_brand].copy(), side))
+
+
+def _at(prices: FloatArray, index: int) -> float:
+    return float(prices[index]) if index < prices.size else 0.0
