@@ -225,7 +225,7 @@ def name_vehicles_file(spec: Vehicles) -> str:
 
 
 def _plain_number(value: float) -> str:
-    return f"{value:,.0f}" if value == round(value) else f"{value:,.1f}"
+    return f"{value:,.0f}" if float(value).is_integer() else f"{value:,.1f}"
 
 
 def _summarise_distances(distance_m: FloatArray, *, far_m: float) -> dict[str, float]:
