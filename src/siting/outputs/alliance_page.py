@@ -2,28 +2,38 @@
 
 It holds no script at all: the switch between the languages is a radio button, and a
 Content-Security-Policy forbids every script and everything from outside. Every text from the data
-goes through :func:`_text`.
+goes through :func:`siting.outputs.page.escape`.
 """
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import html
-import json
-from dataclasses import dataclass
-from importlib import resources
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from siting.alliance.game import GameKind
-from siting.domain import FEN_PER_CNY, SolveStatus
+from siting.domain import SolveStatus
 from siting.investment import compute_leaving
 from siting.outputs.alliance_charts import (
     render_bar,
     render_stack,
     render_swatch,
+)
+from siting.outputs.page import (
+    Both,
+    Phrases,
+    escape,
+    read_asset,
+    render_page,
+    render_row,
+    render_table,
+    show_both,
+    show_cny,
+    show_fen,
+    show_millions,
+    show_number,
+    show_percent,
+    show_signed,
 )
 
 if TYPE_CHECKING:
@@ -32,25 +42,14 @@ if TYPE_CHECKING:
     from siting.alliance.rules import Split
     from siting.investment import JointInvestment, WhatIf
 
-MILLION = 1e6
 STATES = ("today", "unified", "alone", "joint")
 STATE_COLOURS = {"today": "#b4aeb8", "unified": "#8cc5ba", "alone": "#8a8892", "joint": "#c8400f"}
-LOCAL_DIGITS = 2
-NARROW_SPACE = "\u202f"
-
-
-@dataclass(frozen=True, slots=True)
-class Both:
-    """A text in both languages, as it stands in the data or the texts: not yet HTML."""
-
-    en: str
-    zh: str
+ASSETS = "alliance_assets"
 
 
 def render_alliance(investment: JointInvestment, what_if: WhatIf | None = None) -> bytes:
     """Render a joint investment as one self-contained page, the same bytes for the same answer."""
     page = _Page(investment, what_if)
-    style = _asset("page.css")
     sections = (
         page.head,
         page.alone_or_together,
@@ -65,21 +64,7 @@ def render_alliance(investment: JointInvestment, what_if: WhatIf | None = None) 
         page.foot,
     )
     body = "\n".join(section() for section in sections)
-    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode("ascii")
-    policy = f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
-    return "\n".join(
-        [
-            '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">',
-            f'<meta http-equiv="Content-Security-Policy" content="{policy}">',
-            '<meta name="viewport" content="width=device-width, initial-scale=1">',
-            '<meta name="color-scheme" content="light">',
-            f"<title>{_text(investment.study.title.en)}</title>",
-            f"<style>{style}</style>\n</head>\n<body>",
-            '<input class="switch" type="radio" name="lang" id="lang-en" checked>',
-            '<input class="switch" type="radio" name="lang" id="lang-zh">',
-            f'<div class="page">\n{body}\n</div>\n</body>\n</html>\n',
-        ]
-    ).encode()
+    return render_page(body, title=investment.study.title.en, style=read_asset(ASSETS, "page.css"))
 
 
 class _Page:
@@ -87,7 +72,7 @@ class _Page:
 
     def __init__(self, investment: JointInvestment, what_if: WhatIf | None) -> None:
         self.it, self.asked = investment, what_if
-        self.texts: dict[str, dict[str, str]] = json.loads(_asset("texts.json"))
+        self.words = Phrases.read(ASSETS, "texts.json")
         self.names = [
             Both(brand.name, brand.name_zh or brand.name) for brand in investment.study.brands
         ]
@@ -95,15 +80,7 @@ class _Page:
 
     def say(self, key: str, **values: str | Both) -> str:
         """Return a text in both languages, with values from the data put in."""
-        return _both(self._fill(key, values))
-
-    def _fill(self, key: str, values: dict[str, str | Both]) -> Both:
-        text = self.texts[key]
-        as_both = {k: v if isinstance(v, Both) else Both(v, v) for k, v in values.items()}
-        return Both(
-            text["en"].format(**{k: v.en for k, v in as_both.items()}),
-            text["zh"].format(**{k: v.zh for k, v in as_both.items()}),
-        )
+        return self.words.say(key, **values)
 
     def group(self, members: Sequence[int]) -> Both:
         """Return the names of a group of brands."""
@@ -136,12 +113,12 @@ class _Page:
             "headline",
             n_brand=str(len(self.names)),
             n_site=str(len(self.it.plan.sites)),
-            cost=_millions(self.it.cost_cny),
+            cost=show_millions(self.it.cost_cny),
         )
         note = study.illustrative_note
         made = (
             f'<div class="made"><b>{self.say("illustrative")}</b>'
-            f"<span>{_both(Both(note.en, note.zh or note.en))}</span></div>"
+            f"<span>{show_both(Both(note.en, note.zh or note.en))}</span></div>"
             if note is not None
             else ""
         )
@@ -150,7 +127,7 @@ class _Page:
             '<span class="languages"><label for="lang-en" lang="en">English</label>'
             '<label for="lang-zh" lang="zh">中文</label></span></div>'
             f"<h1>{headline}</h1>"
-            f'<p class="study">{_both(title)}</p><ul class="lead">'
+            f'<p class="study">{show_both(title)}</p><ul class="lead">'
             + "".join(f"<li>{line}</li>" for line in lead)
             + f"</ul>{made}</header>"
         )
@@ -164,19 +141,20 @@ class _Page:
             bars = "".join(
                 f"<li><span>{self.say(alone if state == 'alone' else f'state_{state}')}</span>"
                 f"{render_bar(table[f'{state}_share'][b], colour=STATE_COLOURS[state])}"
-                f"<b>{_percent(table[f'{state}_share'][b])}</b></li>"
+                f"<b>{show_percent(table[f'{state}_share'][b])}</b></li>"
                 for state in STATES
             )
             pays = float(split.pays_cny[b])
             cards.append(
-                f'<div class="card"><h3>{render_swatch(b)}{_both(name)}</h3>'
+                f'<div class="card"><h3>{render_swatch(b)}{show_both(name)}</h3>'
                 f'<ul class="bars">{bars}</ul><div class="money">'
                 f"<span>{self.say('pays' if pays >= 0 else 'is_paid')}</span>"
-                f"<b>{_millions(abs(pays))} {self._unit()}</b>"
+                f"<b>{show_millions(abs(pays))} {self._unit()}</b>"
                 f"<span>{self.say('gains')}</span>"
-                f"<b>{_millions(split.gain_cny[b])} {self._unit()}</b>"
+                f"<b>{show_millions(split.gain_cny[b])} {self._unit()}</b>"
                 f"<span>{self.say('unified_is_worth')}</span>"
-                f'<b class="small">{_millions(table["unified_worth_cny"][b])} {self._unit()}</b>'
+                f'<b class="small">{show_millions(table["unified_worth_cny"][b])}'
+                f" {self._unit()}</b>"
                 "</div></div>"
             )
         return self._section(
@@ -199,25 +177,27 @@ class _Page:
         )
         rows = []
         for b, name in enumerate(self.names):
-            cells = [_percent(table[f"{state}_share"][b]) for state in STATES]
-            cells += [_number(table[f"{state}_nearest_min"][b], 1) for state in STATES]
+            cells = [show_percent(table[f"{state}_share"][b]) for state in STATES]
+            cells += [show_number(table[f"{state}_nearest_min"][b], 1) for state in STATES]
             cells += [
                 _ranged(
                     split.pays_cny[b],
                     split.pays_interval.lower_cny[b],
                     split.pays_interval.upper_cny[b],
                 ),
-                _millions(table["budget_cny"][b]),
+                show_millions(table["budget_cny"][b]),
                 _ranged(
                     split.gain_cny[b],
                     split.gain_interval.lower_cny[b],
                     split.gain_interval.upper_cny[b],
                 ),
-                _millions(table["unified_worth_cny"][b]),
+                show_millions(table["unified_worth_cny"][b]),
             ]
-            rows.append(_row(_both(name), cells))
+            rows.append(render_row(show_both(name), cells))
         note = self.say("table_note", cutoff=f"{self.it.study.access.cutoff_minutes:g}")
-        return self._section("table_title", "", _table(head, rows) + f'<p class="note">{note}</p>')
+        return self._section(
+            "table_title", "", render_table(head, rows) + f'<p class="note">{note}</p>'
+        )
 
     def rules(self) -> str:
         """Return the bill under every rule, as bars and figures, and who objects."""
@@ -225,11 +205,11 @@ class _Page:
         least = min(float(np.minimum(s.pays_cny, 0).sum()) for s in splits)
         most = max(float(np.maximum(s.pays_cny, 0).sum()) for s in splits)
         legend = "".join(
-            f"<li>{render_swatch(b)}{_both(name)}</li>" for b, name in enumerate(self.names)
+            f"<li>{render_swatch(b)}{show_both(name)}</li>" for b, name in enumerate(self.names)
         )
         head = (
             f'<tr><th class="words">{self.say("col_rule")}</th>'
-            + "".join(f"<th>{_both(name)}</th>" for name in self.names)
+            + "".join(f"<th>{show_both(name)}</th>" for name in self.names)
             + f'<th class="words">{self.say("col_objects")}</th></tr>'
         )
         rows = []
@@ -258,7 +238,7 @@ class _Page:
         return self._section(
             "rules_title",
             self.say("rules_intro"),
-            f'<ul class="legend">{legend}</ul>{_table(head, rows)}'
+            f'<ul class="legend">{legend}</ul>{render_table(head, rows)}'
             f'<p class="note">{self.say("rules_note")}</p>',
         )
 
@@ -267,7 +247,7 @@ class _Page:
             return f'<span class="content">{self.say("nobody")}</span>'
         first = split.objections[0]
         lines = self.say(
-            "objects_one", who=self.group_of(first.coalition), cny=_millions(first.excess_cny)
+            "objects_one", who=self.group_of(first.coalition), cny=show_millions(first.excess_cny)
         )
         if len(split.objections) > 1:
             more = self.say("objects_more", n=str(len(split.objections) - 1))
@@ -278,20 +258,20 @@ class _Page:
         """Return whether any split leaves everybody content."""
         core = self.it.least_core
         if core.upper_cny <= 0:
-            words = self.say("core_full", cny=_millions(-core.epsilon_cny))
+            words = self.say("core_full", cny=show_millions(-core.epsilon_cny))
         elif core.lower_cny > 0:
             who = [self.group_of(names) for names in core.binding]
             words = self.say(
                 "core_empty",
-                cny=_millions(core.lower_cny),
+                cny=show_millions(core.lower_cny),
                 who=Both(" · ".join(w.en for w in who), " · ".join(w.zh for w in who)),
             )
         else:
             words = self.say(
                 "core_open",
-                least=_millions(core.lower_cny),
-                most=_millions(core.upper_cny),
-                cny=_millions(core.epsilon_cny),
+                least=show_millions(core.lower_cny),
+                most=show_millions(core.upper_cny),
+                cny=show_millions(core.epsilon_cny),
             )
         return self._section("core_title", "", f"<p>{words}</p>")
 
@@ -308,32 +288,32 @@ class _Page:
             + "</tr>"
         )
         rows = [
-            _row(
-                _both(name),
+            render_row(
+                show_both(name),
                 [
-                    _fen(at_sites[b]),
-                    _fen(settlement[b]),
-                    f"<b>{_fen(split.pays_fen[b])}</b>",
-                    _cny(table["budget_cny"][b]),
-                    _cny(table["borrows_cny"][b]),
-                    _cny(table["lends_cny"][b]),
+                    show_fen(at_sites[b]),
+                    show_fen(settlement[b]),
+                    f"<b>{show_fen(split.pays_fen[b])}</b>",
+                    show_cny(table["budget_cny"][b]),
+                    show_cny(table["borrows_cny"][b]),
+                    show_cny(table["lends_cny"][b]),
                 ],
             )
             for b, name in enumerate(self.names)
         ]
         sums = [
-            _fen(at_sites.sum()),
-            _fen(settlement.sum()),
-            _fen(split.pays_fen.sum()),
+            show_fen(at_sites.sum()),
+            show_fen(settlement.sum()),
+            show_fen(split.pays_fen.sum()),
             "",
             "",
             "",
         ]
-        foot = f"<tfoot>{_row(self.say('total'), sums)}</tfoot>"
+        foot = f"<tfoot>{render_row(self.say('total'), sums)}</tfoot>"
         return self._section(
             "ledger_title",
             self.say("ledger_intro"),
-            f'{_table(head, rows, foot)}<ul class="plain note">{self._loans()}</ul>'
+            f'{render_table(head, rows, foot)}<ul class="plain note">{self._loans()}</ul>'
             f"<details><summary>{self.say('by_site')}</summary>{self._sites()}</details>",
         )
 
@@ -348,7 +328,7 @@ class _Page:
                 "loan",
                 lender=self.names[loan.lender],
                 borrower=self.names[loan.borrower],
-                cny=_fen(loan.fen),
+                cny=show_fen(loan.fen),
             )
             for loan in loans
         )
@@ -358,17 +338,17 @@ class _Page:
         sites, bills = self.it.plan.sites, self.it.site_bills_fen
         head = (
             f"<tr><th>{self.say('col_site')}</th>"
-            + "".join(f"<th>{_both(name)}</th>" for name in self.names)
+            + "".join(f"<th>{show_both(name)}</th>" for name in self.names)
             + f"<th>{self.say('total')}</th></tr>"
         )
         rows = [
-            _row(
-                f'{_text(site_id)} <span class="minor">{_text(site)}</span>',
-                [*(_fen(fen) for fen in bills[j]), f"<b>{_fen(bills[j].sum())}</b>"],
+            render_row(
+                f'{escape(site_id)} <span class="minor">{escape(site)}</span>',
+                [*(show_fen(fen) for fen in bills[j]), f"<b>{show_fen(bills[j].sum())}</b>"],
             )
             for j, (site_id, site) in enumerate(zip(sites["site_id"], sites["name"], strict=True))
         ]
-        return _table(head, rows)
+        return render_table(head, rows)
 
     def what_if(self) -> str:
         """Return the change of every bill and gain in the situation that was asked for."""
@@ -377,7 +357,7 @@ class _Page:
             return ""
         words = [self.say("what_if_leaves", who=self.group_of(asked.left))] if asked.left else []
         words += [
-            self.say("what_if_budget", who=self.group_of([brand]), cny=_millions(cny))
+            self.say("what_if_budget", who=self.group_of([brand]), cny=show_millions(cny))
             for brand, cny in asked.budget_cny.items()
         ]
         keys = ("col_now", "col_then", "col_change", "col_gain", "col_then", "col_gain_change")
@@ -388,21 +368,21 @@ class _Page:
         )
         table = asked.table
         rows = [
-            _row(
-                _both(self.group_of([row["brand"]])),
+            render_row(
+                show_both(self.group_of([row["brand"]])),
                 [
-                    _millions(row["pays_cny"]),
-                    _millions(row["then_pays_cny"]),
-                    _signed_millions(row["change_of_pays_cny"]),
-                    _millions(row["gain_cny"]),
-                    _millions(row["then_gain_cny"]),
-                    _signed_millions(row["change_of_gain_cny"]),
+                    show_millions(row["pays_cny"]),
+                    show_millions(row["then_pays_cny"]),
+                    show_signed(show_millions(row["change_of_pays_cny"])),
+                    show_millions(row["gain_cny"]),
+                    show_millions(row["then_gain_cny"]),
+                    show_signed(show_millions(row["change_of_gain_cny"])),
                 ],
             )
             for row in table[table["rule"] == self.it.split.rule.value].to_dict(orient="records")
         ]
         intro = f"{' '.join(words)} {self.say('what_if_intro')}"
-        return self._section("what_if_title", intro, _table(head, rows))
+        return self._section("what_if_title", intro, render_table(head, rows))
 
     def leaving(self) -> str:
         """Return what each brand would gain or lose if one of them left."""
@@ -411,17 +391,17 @@ class _Page:
             return ""
         head = (
             f'<tr><th class="words">{self.say("col_leaves")}</th>'
-            + "".join(f"<th>{_both(name)}</th>" for name in self.names)
+            + "".join(f"<th>{show_both(name)}</th>" for name in self.names)
             + "</tr>"
         )
         rows = [
-            _row(
-                _both(self.group_of([str(brand)])),
-                [_signed_millions(cny) for cny in changes["change_of_gain_cny"]],
+            render_row(
+                show_both(self.group_of([str(brand)])),
+                [show_signed(show_millions(cny)) for cny in changes["change_of_gain_cny"]],
             )
             for brand, changes in table.groupby("leaves", sort=False)
         ]
-        return self._section("leaving_title", self.say("leaving_intro"), _table(head, rows))
+        return self._section("leaving_title", self.say("leaving_intro"), render_table(head, rows))
 
     def coalitions(self) -> str:
         """Return every group's value with its bounds."""
@@ -444,14 +424,16 @@ class _Page:
             + "</tr>"
         )
         rows = [
-            _row(_both(self.group_of(str(row["coalition"]).split("+"))), self._value_cells(row))
+            render_row(
+                show_both(self.group_of(str(row["coalition"]).split("+"))), self._value_cells(row)
+            )
             for row in self.it.coalitions.to_dict(orient="records")
         ]
         return self._section(
             "coalitions_title",
             intro,
             f"<details><summary>{self.say('col_group')} · {len(rows)}"
-            f"</summary>{_table(head, rows)}</details>",
+            f"</summary>{render_table(head, rows)}</details>",
         )
 
     def _value_cells(self, row: dict[Hashable, Any]) -> list[str]:
@@ -462,19 +444,19 @@ class _Page:
         else:
             proof = self.say("proof_feasible")
         return [
-            _millions(row["value_cny"]),
-            f"{_millions(row['lower_cny'])} … {_millions(row['upper_cny'])}",
+            show_millions(row["value_cny"]),
+            f"{show_millions(row['lower_cny'])} … {show_millions(row['upper_cny'])}",
             str(row["n_sites"]),
-            _millions(row["cost_cny"]),
+            show_millions(row["cost_cny"]),
             proof,
         ]
 
     def how_sure(self) -> str:
         """Return what is proven and what is not."""
         solve, plans = self.it.plan.solve, self.it.solved.plans[:-1]
-        proof = self._fill(
+        proof = self.words.fill(
             "plan_optimal" if solve.status is SolveStatus.OPTIMAL else "plan_feasible",
-            {"gap": f"{100 * solve.gap:.2f}"},
+            gap=f"{100 * solve.gap:.2f}",
         )
         lines = [
             self.say("sure_plan", proof=proof),
@@ -494,7 +476,7 @@ class _Page:
         """Return where the data comes from."""
         study = self.it.study
         source = study.inputs.roads.source
-        parts = [_text(study.data_date)] if study.data_date else []
+        parts = [escape(study.data_date)] if study.data_date else []
         if source:
             parts.append(self.say("roads_source", source=source))
         return f"<footer>{' · '.join(parts)}</footer>"
@@ -507,69 +489,8 @@ class _Page:
         return f"<section><h2>{self.say(title)}</h2>{words}{content}</section>"
 
 
-def _text(value: object) -> str:
-    """Return a text from the data as HTML that shows it and does nothing else."""
-    return html.escape(str(value), quote=True)
-
-
-def _both(text: Both) -> str:
-    if text.en == text.zh:
-        return _text(text.en)
-    return (
-        f'<span class="en" lang="en">{_text(text.en)}</span>'
-        f'<span class="zh" lang="zh">{_text(text.zh)}</span>'
-    )
-
-
-def _row(head: str, cells: Iterable[str]) -> str:
-    return f"<tr><th>{head}</th>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>"
-
-
-def _table(head: str, rows: Iterable[str], foot: str = "") -> str:
-    return (
-        f'<div class="scroll"><table><thead>{head}</thead><tbody>{"".join(rows)}</tbody>{foot}'
-        "</table></div>"
-    )
-
-
-def _number(value: float, digits: int) -> str:
-    if not np.isfinite(value):
-        return "–"
-    text = f"{value:,.{digits}f}"
-    if float(text.replace(",", "")) == 0:  # no minus before a zero
-        text = text.lstrip("-")
-    return text.replace("-", "−")
-
-
-def _millions(cny: float) -> str:
-    return _number(cny / MILLION, LOCAL_DIGITS)
-
-
-def _signed_millions(cny: float) -> str:
-    text = _millions(cny)
-    if text[0] in "–−" or not text.strip("0."):
-        return text
-    return f"+{text}"
-
-
-def _percent(share: float) -> str:
-    return f"{_number(100 * share, 0)}{NARROW_SPACE}%"
-
-
-def _fen(fen: int) -> str:
-    return _cny(fen / FEN_PER_CNY)
-
-
-def _cny(cny: float) -> str:
-    return _number(cny, LOCAL_DIGITS)
-
-
 def _ranged(value: float, least: float, most: float) -> str:
     """Return a figure in millions, with what it lies between beneath it where that is not one."""
-    low, high = _millions(least), _millions(most)
+    low, high = show_millions(least), show_millions(most)
     minor = "" if low == high else f'<span class="minor">{low} … {high}</span>'
-    return f"{_millions(value)}{minor}"
-
-
-def _asset(name: str) -> str:
-    return resources.files("siting.outputs").joinpath("alliance_assets", name).read_text("utf-8")
+    return f"{show_millions(value)}{minor}"
