@@ -200,3 +200,11 @@ def test_settling_takes_a_watt_hour_a_flow_at_most_and_leaves_no_violation(seed:
     assert np.array_equal(settled.flow_kwh_per_day, settled.flow_kwh_per_day.round(3))
     if supplied[EAST] <= 8 and supplied[WEST] <= 16:
         assert (flow - settled.flow_kwh_per_day <= 0.0021).all()
+
+
+def test_a_notebook_shows_its_sizes_and_brands_and_runs_no_name() -> None:
+    html = make_instance(brands=("ant", "<b>bee</b>"))._repr_html_()
+    # 16 kWh a day each; the sizes: two points, two sites, one station.
+    for part in ("demand points", "<td>16</td>", "&lt;b&gt;bee", "big"):
+        assert part in html, part
+    assert "<b>bee" not in html

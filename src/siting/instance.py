@@ -13,8 +13,10 @@ from functools import cached_property
 from typing import Any, Self
 
 import numpy as np
+import pandas as pd
 
 from siting.domain import BoolArray, Float32Array, FloatArray, IntArray, LongArray, frozen_array
+from siting.notebook import show_tables
 
 CLOSED = -1
 NO_GROUP = -1
@@ -246,6 +248,30 @@ class SitingInstance:
     def replace(self, **changes: Any) -> Self:  # noqa: ANN401 - any field's value
         """Return a changed copy; the instance itself is never mutated."""
         return replace(self, **changes)
+
+    def _repr_html_(self) -> str:
+        """Return the instance's sizes, its brands and its tiers, for a notebook."""
+        sizes = {
+            "demand points": self.n_demand,
+            "candidate sites": self.n_site,
+            "existing stations": self.n_station,
+            "pairs within reach": self.n_pair,
+            "budget (CNY)": self.requirements.budget_cny,
+        }
+        brands = {
+            "brand": self.brands,
+            "wants_kwh_per_day": self.demand_kwh_per_day.sum(axis=0),
+            "stations_open_to_it": self.usable[self.n_site :].sum(axis=0),
+            "floor": self.requirements.floor_by_brand,
+        }
+        tiers = {"tier": self.tiers, "sites_that_allow_it": self.tier_allowed.sum(axis=0)}
+        return show_tables(
+            {
+                "Instance": pd.DataFrame({"number": sizes}),
+                "Brands": pd.DataFrame(brands),
+                "Tiers": pd.DataFrame(tiers),
+            }
+        )
 
 
 _INSTANCE_DTYPES: dict[str, Any] = {

@@ -15,6 +15,7 @@ import pandas as pd
 from siting.alliance.shares import round_to_fen, split_in_proportion
 from siting.domain import FEN_PER_CNY, SECONDS_PER_MINUTE, FloatArray, SolveStatus
 from siting.instance import CLOSED, Decision, Evaluation, SitingInstance
+from siting.notebook import show_tables
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -129,6 +130,11 @@ class SitingPlan:
         if self.case.study.illustrative_note is not None:
             lines.append(f"made data  {self.case.study.illustrative_note.en}")
         return lines
+
+    def _repr_html_(self) -> str:
+        """Return the plan's summary, service, sites and ledger, for a notebook."""
+        tables = {"Service": self.service_by_brand, "Ledger": self.ledger, "Sites": self.sites}
+        return show_tables(tables, lines=self.summary_lines())
 
     @property
     def _states(self) -> tuple[tuple[str, ServiceState], ...]:

@@ -132,3 +132,9 @@ def test_text_coordinates_stay_wgs84_on_a_shifted_map(
     assert shifted["datum"] == "gcj02"
     assert shifted["sites"]["longitude"] == plain["sites"]["longitude"]
     assert shifted["origin_m"] != plain["origin_m"]
+
+
+def test_a_notebook_shows_a_plans_proof_service_and_sites(toy_plan: SitingPlan) -> None:
+    html = toy_plan._repr_html_()
+    for part in ("proven within 0.40%", "Service", "Ledger", "s0", "big"):
+        assert part in html, part

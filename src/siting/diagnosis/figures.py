@@ -14,6 +14,7 @@ from siting.diagnosis.places import RoadState
 from siting.diagnosis.summary import summarise
 from siting.domain import METRES_PER_KM, Datum, FloatArray
 from siting.inputs.candidates import count_reasons
+from siting.notebook import show_tables
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -185,11 +186,7 @@ class Diagnosis:
             "Datum": self.datums,
             "Notices": pd.DataFrame({"notice": [str(notice) for notice in self.case.notices]}),
         }
-        return "".join(
-            f"<h4>{title}</h4>{table.to_html(float_format=_plain_number, max_rows=60)}"
-            for title, table in tables.items()
-            if len(table)
-        )
+        return show_tables(tables)
 
 
 def _list_files(inputs: StudyInputs, survey: Survey) -> Iterator[tuple[str, str, str, int, bool]]:
@@ -222,10 +219,6 @@ def name_vehicles_file(spec: Vehicles) -> str:
     """Return the name of the vehicles' file, or of all their rasters."""
     paths = [raster.path for raster in spec.rasters] if spec.path is None else [spec.path]
     return ", ".join(dict.fromkeys(path.name for path in paths))
-
-
-def _plain_number(value: float) -> str:
-    return f"{value:,.0f}" if float(value).is_integer() else f"{value:,.1f}"
 
 
 def _summarise_distances(distance_m: FloatArray, *, far_m: float) -> dict[str, float]:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def summarise(diagnosis: Diagnosis) -> Iterator[str]:
     """Yield what a planner reads before believing anything, one fact a line."""
     case, instance = diagnosis.case, diagnosis.case.instance
-    study = case.study
+    study, unit = case.study, case.study.facility.unit_in_words
     yield f"study       {study.name}: {study.title.en}"
     for row in _rows(diagnosis.files):
         made = ", illustrative" if row.illustrative else ""
@@ -33,13 +33,13 @@ def summarise(diagnosis: Diagnosis) -> Iterator[str]:
     for row in _rows(diagnosis.brands):
         yield (
             f"brand       {row.brand}: {row.vehicles_read:,.12g} vehicles read, "
-            f"{row.vehicles_placed:,.12g} placed, {row.kwh_per_day:,.0f} kWh a day; "
+            f"{row.vehicles_placed:,.12g} placed, {row.kwh_per_day:,.0f} {unit}; "
             f"{row.unreachable_vehicles:,.12g} vehicles out of reach"
         )
     fates = ", ".join(f"{n:,} {_words(fate)}" for fate, n in diagnosis.stations.items())
     yield f"stations    {fates}"
     capacity_kwh = instance.station_capacity_kwh_per_day.sum()
-    yield f"capacity    {capacity_kwh:,.0f} kWh a day at the promised wait, of standing stations"
+    yield f"capacity    {capacity_kwh:,.0f} {unit} at the promised wait, of standing stations"
     yield f"candidates  {_listed(diagnosis.candidates.items())}"
     for row in _rows(diagnosis.snaps):
         yield f"to the road {_describe_snap(row, far_m=diagnosis.far_m)}"
@@ -48,7 +48,7 @@ def summarise(diagnosis: Diagnosis) -> Iterator[str]:
     lost = diagnosis.unreachable
     yield (
         f"unreachable {lost['points'].sum():,} points, {lost['vehicles'].sum():,.12g} vehicles, "
-        f"{lost['kwh_per_day'].sum():,.0f} kWh a day"
+        f"{lost['kwh_per_day'].sum():,.0f} {unit}"
         + "".join(f"; {n:,} {why}" for why, n in zip(lost["reason"], lost["points"], strict=True))
     )
     for file, fit in diagnosis.datum_fits.items():
