@@ -21,13 +21,13 @@ import numpy as np
 
 from siting.domain import frozen_array
 from siting.network.compiled import KernelArray, compiled
-from siting.network.search import Graph, Rows
+from siting.network.search import Graph, Rows, join_rows
 
 if TYPE_CHECKING:
     from siting.network.road_network import Arcs
 
 BLOCK_NODES = 8192
-BLOCKS_PER_TASK = 4
+BLOCKS_PER_TASK = 2
 SLOTS = 16
 """Most neighbours of a node in a block; a node with more arcs than this stays as it is."""
 
@@ -107,7 +107,7 @@ class Core:
             time_s=frozen_array(time_s[kept], np.float64),
         )
 
-    def climb(self, points: Rows, *, leave: bool, limit_s: float) -> Rows:
+    def climb(self, points: Rows, *, leave: bool, limit_s: float, threads: int) -> Rows:
         """Return where points enter the core, and the contracted nodes on the way there.
 
         Parameters
@@ -118,6 +118,8 @@ class Core:
             Whether the times run from the points to the nodes.
         limit_s
             Longer times are left out.
+        threads
+            How many threads share the points; the result does not depend on it.
 
         Returns
         -------
@@ -125,7 +127,14 @@ class Core:
             By point: new numbers of nodes, and the times.
         """
         time_s = self.up.out_s if leave else self.up.in_s
-        return climb(points, self.number, self.n_core, self.up.start, self.up.node, time_s, limit_s)
+        up = (self.number, self.n_core, self.up.start, self.up.node, time_s)
+        n_point = points.start.size - 1
+        bounds = [n_point * part // threads for part in range(threads + 1)]
+        with ThreadPoolExecutor(max_workers=threads) as pool:
+            parts = pool.map(
+                lambda first, last: climb(points, first, last, *up, limit_s), bounds, bounds[1:]
+            )
+            return Rows(*join_rows(list(parts)))
 
 
 def build_core(forward: Arcs, reverse: Arcs, *, threads: int) -> Core:
@@ -414,8 +423,10 @@ def store_block(  # noqa: PLR0917 - a kernel takes positions
 
 
 @compiled
-def climb(  # noqa: C901, PLR0912, PLR0917 - one small search, and a kernel takes positions
+def climb(  # noqa: C901, PLR0917 - one small search, and a kernel takes positions
     points: Rows,
+    first: int,
+    last: int,
     number: KernelArray,
     n_core: int,
     up_start: KernelArray,
@@ -423,23 +434,17 @@ def climb(  # noqa: C901, PLR0912, PLR0917 - one small search, and a kernel take
     up_s: KernelArray,
     limit_s: float,
 ) -> Rows:
-    """Follow the contracted nodes' neighbours upwards, the first contracted first."""
-    n_point = points.start.size - 1
-    node_s = np.full(number.size, np.inf)
-    met = np.empty(64, dtype=np.uint32)
-    start = np.zeros(n_point + 1, dtype=np.int64)
-    room = 16 * n_point + 64
+    """Follow the contracted nodes' neighbours upwards from the points ``first:last``."""
+    met, met_s = np.empty(64, dtype=np.uint32), np.empty(64, dtype=np.float64)
+    start = np.zeros(last - first + 1, dtype=np.int64)
+    room = 16 * (last - first) + 64
     index, time_s = np.empty(room, dtype=np.uint32), np.empty(room, dtype=np.float64)
     n_out = 0
-    for point in range(n_point):
+    for point in range(first, last):
         n_met = 0
         for k in range(points.start[point], points.start[point + 1]):
-            node = number[points.index[k]]
-            if points.time_s[k] <= limit_s and points.time_s[k] < node_s[node]:
-                if node_s[node] == np.inf:
-                    met[n_met] = node
-                    n_met += 1
-                node_s[node] = points.time_s[k]
+            if points.time_s[k] <= limit_s:
+                n_met = meet(met, met_s, n_met, number[points.index[k]], points.time_s[k])
         n_done = 0
         while n_done < n_met:
             # The first contracted comes next; a node of the core is as far as it goes.
@@ -447,27 +452,34 @@ def climb(  # noqa: C901, PLR0912, PLR0917 - one small search, and a kernel take
             for k in range(n_done + 1, n_met):
                 if n_core <= met[k] and (met[k] < met[lowest] or met[lowest] < n_core):
                     lowest = k
-            node = met[lowest]
-            met[lowest], met[n_done] = met[n_done], node
-            n_done += 1
+            node, node_s = met[lowest], met_s[lowest]
             if node < n_core:
                 break
-            first, last = up_start[node - n_core], up_start[node - n_core + 1]
-            if n_met + last - first > met.size:
+            met[lowest], met_s[lowest] = met[n_done], met_s[n_done]
+            met[n_done], met_s[n_done] = node, node_s
+            n_done += 1
+            begin, end = up_start[node - n_core], up_start[node - n_core + 1]
+            if n_met + end - begin > met.size:
                 met = np.concatenate((met, np.empty_like(met)))
-            for k in range(first, last):
-                above, above_s = up_node[k], node_s[node] + up_s[k]
-                if above_s <= limit_s and above_s < node_s[above]:
-                    if node_s[above] == np.inf:
-                        met[n_met] = above
-                        n_met += 1
-                    node_s[above] = above_s
+                met_s = np.concatenate((met_s, np.empty_like(met_s)))
+            for k in range(begin, end):
+                if node_s + up_s[k] <= limit_s:
+                    n_met = meet(met, met_s, n_met, up_node[k], node_s + up_s[k])
         if n_out + n_met > index.size:
             index = np.concatenate((index, np.empty(index.size + n_met, dtype=np.uint32)))
             time_s = np.concatenate((time_s, np.empty(time_s.size + n_met, dtype=np.float64)))
-        for k in range(n_met):
-            index[n_out], time_s[n_out] = met[k], node_s[met[k]]
-            node_s[met[k]] = np.inf
-            n_out += 1
-        start[point + 1] = n_out
+        index[n_out : n_out + n_met], time_s[n_out : n_out + n_met] = met[:n_met], met_s[:n_met]
+        n_out += n_met
+        start[point - first + 1] = n_out
     return Rows(start, index[:n_out].copy(), time_s[:n_out].copy())
+
+
+@compiled
+def meet(met: KernelArray, met_s: KernelArray, n_met: int, node: int, time_s: float) -> int:
+    """Note the time of a node among those met; the shortest is kept. Return how many there are."""
+    for k in range(n_met):
+        if met[k] == node:
+            met_s[k] = min(met_s[k], time_s)
+            return n_met
+    met[n_met], met_s[n_met] = node, time_s
+    return n_met + 1

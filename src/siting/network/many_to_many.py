@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
@@ -17,12 +18,14 @@ from siting.network.search import (
     Pairs,
     Rows,
     Way,
+    count_columns,
+    fill_columns,
+    join_rows,
     make_best,
     make_queue,
     search_round_trips,
     search_within,
     spread,
-    transpose,
 )
 
 if TYPE_CHECKING:
@@ -32,7 +35,7 @@ if TYPE_CHECKING:
     from siting.network.road_network import RoadNetwork
     from siting.network.snapping import Snapped
 
-SOURCES_PER_TASK = 64
+SOURCES_PER_TASK = 32
 ARCS_SAMPLED = 10_000
 SOURCES_SAMPLED = 8
 MAX_BUCKETS = 50_000
@@ -105,7 +108,9 @@ def pair_within(
         core = network.core(threads=threads)
     search = Search(
         ways=tuple(
-            build_way(network, sources, targets, core=core, outward=out, limit_s=limit_s)
+            build_way(
+                network, sources, targets, core=core, outward=out, limit_s=limit_s, threads=threads
+            )
             for out in outward
         ),
         n_core=network.n_node if core is None else core.n_core,
@@ -118,9 +123,10 @@ def pair_within(
     found = _search_all(search, order.astype(np.uint32), threads=threads)
     place = np.empty_like(order)
     place[order] = np.arange(order.size)
-    pairs = _transpose(found, order=place, n_column=targets.n_point)
+    pairs = _transpose(found, order=place, n_column=targets.n_point, threads=threads)
     if from_demand:
-        pairs = _transpose(pairs, order=np.arange(targets.n_point), n_column=sources.n_point)
+        order = np.arange(targets.n_point)
+        pairs = _transpose(pairs, order=order, n_column=sources.n_point, threads=threads)
     return pairs
 
 
@@ -132,6 +138,7 @@ def build_way(
     core: Core | None,
     outward: bool,
     limit_s: float,
+    threads: int,
 ) -> Way:
     """Lay out the drives from the sources to the targets (outward), or from targets to sources.
 
@@ -143,12 +150,13 @@ def build_way(
         graph = get_graph(network, outward=outward)
     else:
         graph = core.graph(outward=outward)
-        seeds = core.climb(seeds, leave=outward, limit_s=limit_s)
-        entries = core.climb(entries, leave=not outward, limit_s=limit_s)
+        seeds = core.climb(seeds, leave=outward, limit_s=limit_s, threads=threads)
+        entries = core.climb(entries, leave=not outward, limit_s=limit_s, threads=threads)
     by_node = _transpose(
         Pairs(entries.start, entries.index, entries.time_s),
         order=np.arange(targets.n_point),
         n_column=network.n_node,
+        threads=threads,
     )
     return Way(
         graph=graph,
@@ -262,11 +270,7 @@ def _search_all(search: Search, order: IntArray, *, threads: int) -> Pairs:
         for worker in workers:
             worker.result()
     found = [piece for number in sorted(parts) for piece in parts.pop(number)]
-    return Pairs(
-        start=_starts(np.concatenate([np.diff(piece.start) for piece in found])),
-        column=np.concatenate([piece.column for piece in found]),
-        time_s=np.concatenate([piece.time_s for piece in found]),
-    )
+    return Pairs(*join_rows(found))
 
 
 def _work(
@@ -329,8 +333,24 @@ def _buckets_per_s(graph: Graph, cutoff_s: float) -> float:
     return 1.0 / max(width_s, 2 * cutoff_s / MAX_BUCKETS, 1e-9)
 
 
-def _transpose(pairs: Pairs, *, order: LongArray, n_column: int) -> Pairs:
-    """Turn rows of pairs into rows by column; the row at ``order[k]`` is number ``k`` there."""
-    time_s = np.empty_like(pairs.time_s)
-    start, row = transpose(pairs, order, n_column, time_s)
+def _transpose(pairs: Pairs, *, order: LongArray, n_column: int, threads: int) -> Pairs:
+    """Turn rows of pairs into rows by column; the row at ``order[k]`` is number ``k`` there.
+
+    Threads share the rows: each counts its own, and writes them after those of the threads before.
+    """
+    if pairs.column.size < n_column:  # more threads would count more columns than there are pairs
+        threads = 1
+    parts = np.array_split(order, threads)
+    first = _starts(np.array([part.size for part in parts]))
+    row, time_s = np.empty_like(pairs.column), np.empty_like(pairs.time_s)
+    with ThreadPoolExecutor(max_workers=threads) as pool:
+        counts = list(pool.map(lambda part: count_columns(pairs, part, n_column), parts))
+        start = _starts(sum(counts[1:], counts[0]))
+        # All of them before any is moved on.
+        before = list(itertools.accumulate(counts[:-1], initial=start[:-1].copy()))
+
+        def fill(part: LongArray, first: int, after: LongArray) -> None:
+            fill_columns(pairs, part, first, after, row, time_s)
+
+        list(pool.map(fill, parts, first, before))
     return Pairs(start, row, time_s)

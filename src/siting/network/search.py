@@ -10,11 +10,14 @@ runs; and nothing as large as the network touched for any source.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from siting.network.compiled import KernelArray, compiled
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 NO_SOURCE = -1
 """Nearest source of a node that no source reaches."""
@@ -72,6 +75,13 @@ class Pairs(NamedTuple):
     start: KernelArray  # (n_row + 1,) int64
     column: KernelArray  # (n_pair,) uint32
     time_s: KernelArray  # (n_pair,) float64 or float32
+
+
+def join_rows(parts: Sequence[Rows | Pairs]) -> tuple[KernelArray, KernelArray, KernelArray]:
+    """Return the fields of rows of which some parts follow one after the other."""
+    starts, index, time_s = zip(*parts, strict=True)
+    count = np.concatenate([np.diff(start) for start in starts])
+    return np.concatenate([[0], np.cumsum(count)]), np.concatenate(index), np.concatenate(time_s)
 
 
 def make_queue(*, limit_s: float, per_s: float, capacity: int) -> Queue:
@@ -438,37 +448,38 @@ def drop_first(node_s: KernelArray, heap: KernelArray, place_of: KernelArray, n_
 
 
 @compiled
-def transpose(
-    pairs: Pairs, order: KernelArray, n_column: int, time_out: KernelArray
-) -> tuple[KernelArray, KernelArray]:
-    """Turn rows of pairs into rows by column.
+def count_columns(pairs: Pairs, order: KernelArray, n_column: int) -> KernelArray:
+    """Return how many pairs each column has in the rows of ``order``."""
+    count = np.zeros(n_column, dtype=np.int64)
+    for row in order:
+        for k in range(pairs.start[row], pairs.start[row + 1]):
+            count[pairs.column[k]] += 1
+    return count
+
+
+@compiled
+def fill_columns(  # noqa: PLR0917 - a kernel takes positions
+    pairs: Pairs,
+    order: KernelArray,
+    first: int,
+    after: KernelArray,
+    row_out: KernelArray,
+    time_out: KernelArray,
+) -> None:
+    """Write the pairs in the rows of ``order`` column by column.
 
     Parameters
     ----------
-    pairs
-        Rows of pairs.
-    order
-        Which row is number 0, 1, … in the result, where they ascend.
-    n_column
-        Number of columns.
-    time_out
-        (n_pair,) filled with the times.
-
-    Returns
-    -------
-    start, row
-        Where each column's pairs begin, and their rows' numbers.
+    pairs, order
+        Rows of pairs, and which to write; they are numbered ``first``, ``first + 1``, … there.
+    after
+        (n_column,) the place after what each column holds already; moved on.
+    row_out, time_out
+        (n_pair,) filled.
     """
-    start = np.zeros(n_column + 1, dtype=np.int64)
-    for k in range(pairs.column.size):
-        start[pairs.column[k] + 1] += 1
-    for column in range(n_column):
-        start[column + 1] += start[column]
-    after = start[:-1].copy()
-    row_out = np.empty(pairs.column.size, dtype=np.uint32)
-    for row in range(order.size):
-        for k in range(pairs.start[order[row]], pairs.start[order[row] + 1]):
-            column = pairs.column[k]
-            row_out[after[column]], time_out[after[column]] = row, pairs.time_s[k]
-            after[column] += 1
-    return start, row_out
+    for number in range(order.size):
+        row = order[number]
+        for k in range(pairs.start[row], pairs.start[row + 1]):
+            place = after[pairs.column[k]]
+            after[pairs.column[k]] = place + 1
+            row_out[place], time_out[place] = first + number, pairs.time_s[k]
