@@ -308,7 +308,14 @@ def test_zones_without_people_follow_their_roads_and_are_named() -> None:
     homes = people_of(Point(114.002, 30.007), population=[1])
     demand = build(vehicles, roads_of(road), population=homes)
     assert demand.lat_deg == pytest.approx([30.007, 30.002])
-    assert "1 zones hold no population: z1" in said(demand)
+    assert said(demand) == "1 zones hold no population: z1; their demand follows their roads"
+    lake = box(114.0, 30.0, 114.004, 30.01)
+    flooded = build(
+        by_people(vehicles_of(lake, a=[5])), roads_of(road), population=homes, water=WATER
+    )
+    assert said(flooded) == (
+        "1 zones lie on water: z0; their demand stands on the nearest road ashore"
+    )
 
 
 @given(st.integers(0, 2**32 - 1), st.booleans(), st.booleans())

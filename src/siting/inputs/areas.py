@@ -12,7 +12,7 @@ import shapely
 
 from siting.domain import WGS84_EPSG, BoolArray, Datum, FloatArray, LongArray
 from siting.errors import Fault, InputError
-from siting.inputs.geometry import Shape, read_geometry
+from siting.inputs.geometry import NO_POLYGON, Shape, find_polygons, read_geometry
 from siting.inputs.osm_features import is_osm_file, read_osm_areas
 from siting.inputs.tables import read_table
 
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-NO_AREA = -1
 WATER_TAGS = {
     "natural": frozenset({"water", "bay", "strait"}),
     "waterway": frozenset({"riverbank", "dock"}),
@@ -96,32 +95,32 @@ def _is_water(tags: Mapping[str, str]) -> bool:
 
 
 def find_areas(lon_deg: FloatArray, lat_deg: FloatArray, areas: AreaTable | None) -> LongArray:
-    """Return the area of each point, the first where several overlap; ``NO_AREA`` outside all."""
-    found = np.full(len(lon_deg), NO_AREA, dtype=np.int64)
-    if areas is None or not len(lon_deg):
-        return found
-    tree = shapely.STRtree(areas.frame.geometry.to_numpy())
-    point, area = tree.query(shapely.points(lon_deg, lat_deg), predicate="intersects")
-    order = np.lexsort((-area, point))
-    found[point[order]] = area[order]  # the last write is the first area
-    return found
+    """Return the area of each point, the first where several overlap; ``NO_POLYGON`` outside all."""
+    if areas is None:
+        return np.full(len(lon_deg), NO_POLYGON, dtype=np.int64)
+    return find_polygons(lon_deg, lat_deg, areas.frame.geometry)
 
 
 def is_inside(lon_deg: FloatArray, lat_deg: FloatArray, areas: AreaTable | None) -> BoolArray:
     """Return (n,) which points lie in any of the areas."""
-    return np.not_equal(find_areas(lon_deg, lat_deg, areas), NO_AREA)
+    return np.not_equal(find_areas(lon_deg, lat_deg, areas), NO_POLYGON)
 
 
 def subtract_areas(polygons: NDArray[np.object_], areas: AreaTable | None) -> NDArray[np.object_]:
     """Return the polygons without the areas; empty where an area covers the whole."""
     if areas is None or not len(polygons):
         return polygons
-    shapes = areas.frame.geometry.to_numpy()
-    polygon, area = shapely.STRtree(shapes).query(polygons, predicate="intersects")
-    touched, first = np.unique(polygon, return_index=True)
+    shapes, tree = areas.frame.geometry.to_numpy(), shapely.STRtree(polygons)
     left = np.array(polygons, dtype=object)
-    for k, met in zip(touched, np.split(area, first[1:]), strict=False):
-        left[k] = shapely.difference(left[k], shapely.union_all(shapes[met]))
+    left[tree.query(shapes, predicate="covers")[1]] = shapely.Polygon()
+    area, polygon = tree.query(shapes, predicate="intersects")
+    order = np.lexsort((area, polygon))
+    area, polygon = area[order], polygon[order]
+    touched, first, n_met = np.unique(polygon, return_index=True, return_counts=True)
+    met = shapes[area[first]]
+    for k in np.flatnonzero(n_met > 1):
+        met[k] = shapely.union_all(shapes[area[first[k] : first[k] + n_met[k]]])
+    left[touched] = shapely.difference(left[touched], met)
     return left
 
 

@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING
 
 import geopandas as gpd
 import numpy as np
-import shapely
 
 from siting.domain import WGS84_EPSG
 from siting.inputs.contracts import DISTRICTS_SCHEMA, apply_contract
-from siting.inputs.geometry import Shape, read_geometry
+from siting.inputs.geometry import NO_POLYGON, Shape, find_polygons, read_geometry
 from siting.inputs.tables import read_table
 
 if TYPE_CHECKING:
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
     from siting.errors import Fault
     from siting.study import Districts
 
-NO_DISTRICT = -1
+NO_DISTRICT = NO_POLYGON
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -79,11 +78,6 @@ def find_districts(
         (n,) position in the districts' frame, the first where they overlap, ``NO_DISTRICT``
         outside all of them.
     """
-    found = np.full(len(lon_deg), NO_DISTRICT, dtype=np.int32)
-    if districts is None or not len(lon_deg):
-        return found
-    tree = shapely.STRtree(districts.frame.geometry.to_numpy())
-    point, district = tree.query(shapely.points(lon_deg, lat_deg), predicate="intersects")
-    order = np.lexsort((-district, point))
-    found[point[order]] = district[order]  # the last write is the first district
-    return found
+    if districts is None:
+        return np.full(len(lon_deg), NO_DISTRICT, dtype=np.int32)
+    return find_polygons(lon_deg, lat_deg, districts.frame.geometry).astype(np.int32)

@@ -17,13 +17,14 @@ from siting.inputs.datum import to_wgs84
 from siting.inputs.tables import cell_faults, find_column, missing_column, number_column
 
 if TYPE_CHECKING:
-    from siting.domain import FloatArray
+    from siting.domain import FloatArray, LongArray
     from siting.inputs.tables import Table
 
 LONGITUDE_NAMES = ("longitude", "lon", "lng", "lon_deg", "long", "x", "经度")
 LATITUDE_NAMES = ("latitude", "lat", "lat_deg", "y", "纬度")
 MAX_LON_DEG = 180.0
 MAX_LAT_DEG = 90.0
+NO_POLYGON = -1
 
 
 class Shape(StrEnum):
@@ -263,3 +264,29 @@ def lon_lat_of(points: gpd.GeoSeries) -> tuple[FloatArray, FloatArray]:
     """Return the longitudes and latitudes of points."""
     xy = shapely.get_coordinates(np.asarray(points))
     return xy[:, 0], xy[:, 1]
+
+
+def find_polygons(lon_deg: FloatArray, lat_deg: FloatArray, polygons: gpd.GeoSeries) -> LongArray:
+    """Return the polygon of each point, the first where several overlap.
+
+    Parameters
+    ----------
+    lon_deg, lat_deg
+        (n,) coordinates.
+    polygons
+        In the same coordinates.
+
+    Returns
+    -------
+    LongArray
+        (n,) positions of the polygons; ``NO_POLYGON`` outside all of them.
+    """
+    found = np.full(len(lon_deg), NO_POLYGON, dtype=np.int64)
+    if not len(lon_deg):
+        return found
+    # The query prepares what it asks with: the polygons, which may have many corners, once each.
+    tree = shapely.STRtree(np.asarray(shapely.points(lon_deg, lat_deg), dtype=object))
+    polygon, point = tree.query(polygons.to_numpy(), predicate="intersects")
+    order = np.lexsort((-polygon, point))
+    found[point[order]] = polygon[order]  # the last write is the first polygon
+    return found

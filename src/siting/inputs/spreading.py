@@ -98,8 +98,8 @@ def spread_in_zones(
     peopleless = np.empty(0, dtype=np.int64)
     if population is not None:
         people, zone_of_people = _on_land(*_people_in_zones(land, population, water), water)
-        peopleless = np.setdiff1d(np.arange(n_zone), zone_of_people)
-        on_roads = np.isin(zone, peopleless)
+        on_roads = ~np.isin(zone, zone_of_people)
+        peopleless = np.unique(zone[on_roads])
         zone = np.concatenate([zone_of_people, zone[on_roads]])
         by_zone = np.argsort(zone, kind="stable")
         places, zone = people.join(places.take(on_roads)).take(by_zone), zone[by_zone]
@@ -276,18 +276,13 @@ def _people_in_zones(
     order = np.lexsort((home, zone))
     home, zone = home[order], zone[order].astype(np.int64)
     piece = shapely.intersection(homes[home], land[zone])
-    # The ratio of two areas in degrees is that on the ground: a home is small.
+    # The ratio of two areas in degrees is that on the ground: a home is small. Points count whole.
+    is_area = shapely.get_dimensions(homes) > 0
     on_land = shapely.area(subtract_areas(homes, water))
-    is_area = shapely.get_dimensions(homes) > 0  # points count whole
-    weight = number[home]
     is_land = on_land > LEAST_SHARE_ON_LAND * shapely.area(homes)
-    part = np.divide(
-        shapely.area(piece),
-        on_land[home],
-        out=np.zeros(home.size),
-        where=is_land[home],
-    )
-    weight = np.where(is_area[home], weight * part, weight)
+    part = np.where(is_area, 0.0, 1.0)[home]
+    np.divide(shapely.area(piece), on_land[home], out=part, where=is_land[home])
+    weight = number[home] * part
     lived_in = (weight > 0) & ~shapely.is_empty(piece)
     lon, lat = shapely.get_coordinates(shapely.point_on_surface(piece[lived_in])).T
     return _Places(lon_deg=lon, lat_deg=lat, weight=weight[lived_in]), zone[lived_in]
