@@ -95,7 +95,7 @@ def _is_water(tags: Mapping[str, str]) -> bool:
 
 
 def find_areas(lon_deg: FloatArray, lat_deg: FloatArray, areas: AreaTable | None) -> LongArray:
-    """Return the area of each point, the first where several overlap; ``NO_POLYGON`` outside all."""
+    """Return the area of each point, the first of several; ``NO_POLYGON`` outside all."""
     if areas is None:
         return np.full(len(lon_deg), NO_POLYGON, dtype=np.int64)
     return find_polygons(lon_deg, lat_deg, areas.frame.geometry)
