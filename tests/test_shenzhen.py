@@ -16,7 +16,8 @@ from siting.domain import Datum, SolveStatus
 from siting.inputs.stations import read_stations
 from siting.network.road_network import build_road_network, load_roads
 from siting.network.snapping import snap_to_roads
-from siting.pipeline import run
+from siting.outputs.map import render_check_map
+from siting.pipeline import diagnose, read_inputs, read_study, run
 from siting.study import Roads, Stations
 
 SHENZHEN = Path(__file__).parents[2] / "shared" / "data" / "shenzhen"
@@ -104,3 +105,15 @@ def test_the_declared_datum_puts_stations_on_their_streets() -> None:
         )
         distance[datum] = np.quantile(snapped.distance_m[snapped.on_network], 0.9)
     assert distance[Datum.GCJ02] < 0.8 * distance[Datum.WGS84]
+
+
+def test_a_wrong_datum_is_seen_before_anything_is_solved(study_path: Path) -> None:
+    text = study_path.read_text(encoding="utf-8")
+    study_path.write_text(text.replace("datum: gcj02", "datum: wgs84"), encoding="utf-8")
+    found = diagnose(read_inputs(read_study(study_path)))
+    stations = found.datums.set_index("file").loc["stations_gcj02.csv"]
+    assert (stations["declared"], stations["suspected"]) == ("wgs84", "gcj02")
+    assert stations["p90_m_gcj02"] < 0.6 * stations["p90_m_wgs84"]
+    # The candidates' datum is right, and nothing is said against it.
+    assert found.datums.set_index("file").loc["pois_wgs84.csv", "suspected"] == ""
+    assert len(render_check_map(found).encode()) < 10e6
