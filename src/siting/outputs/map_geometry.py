@@ -15,7 +15,7 @@ from siting.inputs.datum import from_wgs84
 from siting.inputs.roads.streets import first_of_each_street, number_streets
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     import geopandas as gpd
     from numpy.typing import NDArray
@@ -77,6 +77,17 @@ def pack_integers(values: Iterable[int] | NDArray[Any]) -> str:
     return base64.b64encode(octets[taken].tobytes()).decode("ascii")
 
 
+def unpack_integers(text: str) -> NDArray[np.int64]:
+    """Return the integers that `pack_integers` packed."""
+    octets = np.frombuffer(base64.b64decode(text), dtype=np.uint8).astype(np.int64)
+    if octets.size == 0:
+        return octets
+    start = np.flatnonzero(np.append(True, octets[:-1] < 128))  # noqa: PLR2004 - a last octet's sign
+    place = np.arange(octets.size) - np.repeat(start, np.diff(np.append(start, octets.size)))
+    zigzag = np.add.reduceat((octets & 127) << (7 * place), start)
+    return np.asarray((zigzag >> 1) ^ -(zigzag & 1), dtype=np.int64)
+
+
 def pack_lines(lines: Sequence[NDArray[np.int64]]) -> dict[str, Any]:
     """Pack polylines or rings: how many points each has, and the steps from point to point.
 
@@ -95,6 +106,12 @@ def pack_lines(lines: Sequence[NDArray[np.int64]]) -> dict[str, Any]:
         "counts": pack_integers([len(line) for line in lines]),
         "steps": pack_integers(steps.ravel()),
     }
+
+
+def unpack_lines(packed: Mapping[str, Any]) -> list[NDArray[np.int64]]:
+    """Return the lines that `pack_lines` packed, each (n_point, 2)."""
+    points = unpack_integers(packed["steps"]).reshape(-1, 2).cumsum(axis=0)
+    return np.split(points, np.cumsum(unpack_integers(packed["counts"])))[:-1]
 
 
 @dataclass(frozen=True, kw_only=True)
