@@ -5,8 +5,9 @@ Run it in siting's environment with the two packages of requirements.txt added::
     .venv/bin/python -m pip install --no-deps -r scripts/wuhan/requirements.txt
     .venv/bin/python scripts/wuhan/make.py
 
-``study.yaml`` and ``SOURCE.md`` are written by hand and stay as they are. The same packages give
-the same bytes; ``--check`` writes nothing and says whether what stands is what would be written.
+``study.yaml``, ``service_centres.yaml`` and ``SOURCE.md`` are written by hand and stay as they are.
+The same packages give the same bytes; ``--check`` writes nothing and says whether what stands is
+what would be written.
 """
 
 from __future__ import annotations
@@ -19,10 +20,18 @@ from pathlib import Path
 
 from derive_districts_and_places import derive_districts_and_places
 from derive_roads import check_extract, derive_roads, fetch_extract
+from generate_service_centres import write_service_centres
 from generate_vehicles_and_stations import write_generated
 
 DATA = Path(__file__).resolve().parents[2] / "data" / "wuhan"
-MADE = ("roads.npz", "districts.geojson", "places.csv", "vehicles.csv", "stations.csv")
+MADE = (
+    "roads.npz",
+    "districts.geojson",
+    "places.csv",
+    "vehicles.csv",
+    "stations.csv",
+    "service_centres.csv",
+)
 
 
 def make(folder: Path, *, extract: bytes) -> list[str]:
@@ -32,6 +41,7 @@ def make(folder: Path, *, extract: bytes) -> list[str]:
         *derive_roads(folder / "roads.npz", extract=extract),
         *derive_districts_and_places(folder),
         *write_generated(folder),
+        *write_service_centres(folder),
     ]
 
 

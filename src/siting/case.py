@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +20,7 @@ from siting.domain import (
     Accounts,
     BoolArray,
     Datum,
+    Facility,
     FloatArray,
     IntArray,
     LongArray,
@@ -28,6 +29,7 @@ from siting.domain import (
 )
 from siting.errors import Fault, StudyError
 from siting.inputs.candidates import read_candidates
+from siting.inputs.contracts import ENERGY_FIGURES
 from siting.inputs.datum import compute_datum_fit, describe_datum_fit, from_wgs84, to_wgs84
 from siting.inputs.districts import find_districts
 from siting.inputs.roads.congestion import build_congestion
@@ -301,7 +303,7 @@ def survey_city(
     study = inputs.study
     on_stage(Stage.BUILD_DEMAND)
     demand = build_demand(
-        inputs.vehicles,
+        _vehicles_for(study.facility, inputs.vehicles),
         energy=energy_by_brand(study),
         roads=inputs.roads,
         population=inputs.population,
@@ -327,6 +329,14 @@ def survey_city(
         access=access,
         notices=(*fates.notices, *demand.notices, *candidates.notices, *access.notices),
     )
+
+
+def _vehicles_for(facility: Facility, vehicles: VehicleTable) -> VehicleTable:
+    """Return the vehicles; the energy figures of zones say nothing about visits."""
+    if facility is Facility.CHARGING_STATION:
+        return vehicles
+    figures = [c for c in vehicles.frame.columns if c.startswith(tuple(ENERGY_FIGURES))]
+    return replace(vehicles, frame=vehicles.frame.assign(**dict.fromkeys(figures, np.nan)))
 
 
 def survey_key(inputs: StudyInputs) -> str:
@@ -376,23 +386,14 @@ def build_instance(
     where = candidates.geometry
     site_district = find_districts(where.x.to_numpy(), where.y.to_numpy(), districts)
     district_index = {name: index for index, name in enumerate(district_ids)}
-    promise = build_promise(study.service)
-    session_power = {
-        "usable_power_kw": np.array([brand.usable_power_kw for brand in study.brands]),
-        "demand_kwh_per_day": demand.kwh_per_day.sum(axis=0),
-    }
     connectors = np.array([tier.connectors for tier in study.tiers], dtype=np.float64)
-    tier_kw = np.array([tier.power_kw for tier in study.tiers])
-    tier_capacity = compute_capacities_kwh_per_day(
-        connectors=connectors,
-        power_kw=np.array([compute_session_power_kw(kw, **session_power) for kw in tier_kw]),
-        promise=promise,
-    )
-    station_kw = stations["power_kw"].to_numpy(dtype=np.float64)
-    station_capacity = compute_capacities_kwh_per_day(
+    tier_kw = np.array([tier.power_kw or 0.0 for tier in study.tiers])
+    tier_capacity = _compute_capacity(study, demand, connectors=connectors, power_kw=tier_kw)
+    station_capacity = _compute_capacity(
+        study,
+        demand,
         connectors=stations["connectors"].to_numpy(dtype=np.float64),
-        power_kw=np.array([compute_session_power_kw(kw, **session_power) for kw in station_kw]),
-        promise=promise,
+        power_kw=stations["power_kw"].to_numpy(dtype=np.float64),
     ) * stations["available_share"].to_numpy(dtype=np.float64)
     cost = np.array([tier.cost_cny for tier in study.tiers]) + study.site_cost_cny
     rent_cny = candidates["rent_cny_per_year"].to_numpy(dtype=np.float64) * study.rent_years
@@ -421,6 +422,26 @@ def build_instance(
         cover_worth=cover_worth[kept],
         requirements=_build_requirements(study, candidates, excluded, district_ids),
     )
+
+
+def _compute_capacity(
+    study: Study, demand: Demand, *, connectors: FloatArray, power_kw: FloatArray
+) -> FloatArray:
+    """Return what chargers, or bays, can serve at the promised wait."""
+    if study.facility is Facility.SERVICE_CENTRE:
+        promise = build_promise(study.service, visits=study.visits)
+        rate = np.full(connectors.size, 1.0 / study.visits.hours_per_visit)
+    else:
+        promise = build_promise(study.service)
+        usable_kw = np.array([brand.usable_power_kw for brand in study.brands])
+        wanted = demand.kwh_per_day.sum(axis=0)
+        rate = np.array(
+            [
+                compute_session_power_kw(kw, usable_power_kw=usable_kw, demand_kwh_per_day=wanted)
+                for kw in power_kw
+            ]
+        )
+    return compute_capacities_kwh_per_day(connectors=connectors, power_kw=rate, promise=promise)
 
 
 def compute_worth(time_s: Any, access: Access) -> FloatArray:  # noqa: ANN401 - any float array

@@ -46,6 +46,26 @@ class Accounts(StrEnum):
     SEPARATE = "separate"
 
 
+class Facility(StrEnum):
+    """What is sited: the engine is the same, the unit of what it serves is not.
+
+    Inside, quantities are called kWh a day after the first; outputs are named by `unit_suffix`.
+    """
+
+    CHARGING_STATION = "charging_station"
+    SERVICE_CENTRE = "service_centre"
+
+    @property
+    def unit_suffix(self) -> str:
+        """How a column of service ends: ``kwh_per_day`` or ``visits_per_year``."""
+        return "kwh_per_day" if self is Facility.CHARGING_STATION else "visits_per_year"
+
+    @property
+    def unit_in_words(self) -> str:
+        """The unit in a sentence."""
+        return "kWh a day" if self is Facility.CHARGING_STATION else "visits a year"
+
+
 class Engine(StrEnum):
     """What solved an instance; ``auto`` lets the instance choose."""
 

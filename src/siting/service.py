@@ -16,7 +16,7 @@ import numpy as np
 from siting.domain import HOURS_PER_DAY, SECONDS_PER_HOUR, SECONDS_PER_MINUTE, FloatArray
 
 if TYPE_CHECKING:
-    from siting.study import Service
+    from siting.study import Service, Visits
 
 BISECTION_STEPS = 60
 
@@ -42,14 +42,28 @@ class ServicePromise:
     effective_hours_per_day: float
 
 
-def build_promise(service: Service) -> ServicePromise:
-    """Build the promise from the study's words."""
+def build_promise(service: Service, *, visits: Visits | None = None) -> ServicePromise:
+    """Build the promise from the study's words.
+
+    Parameters
+    ----------
+    service
+        The promised wait, and how busy the busiest hours are.
+    visits
+        For service centres: a session is then one visit and a day is a whole year of opening
+        hours, so that what is called kWh a day here counts visits a year.
+    """
+    hours = HOURS_PER_DAY
+    session_kwh, overhead_s = service.session_kwh, service.overhead_minutes * SECONDS_PER_MINUTE
+    if visits is not None:
+        hours = visits.opening_hours_per_day * visits.opening_days_per_year
+        session_kwh, overhead_s = 1.0, 0.0
     return ServicePromise(
         max_wait_s=service.max_wait_minutes * SECONDS_PER_MINUTE,
         wait_exceeded_share=service.wait_exceeded_share,
-        session_kwh=service.session_kwh,
-        overhead_s=service.overhead_minutes * SECONDS_PER_MINUTE,
-        effective_hours_per_day=HOURS_PER_DAY / service.peak_to_mean,
+        session_kwh=session_kwh,
+        overhead_s=overhead_s,
+        effective_hours_per_day=hours / service.peak_to_mean,
     )
 
 

@@ -14,12 +14,20 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    AliasChoices,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedBase
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
-from siting.domain import Accounts, Datum, Direction, Engine
+from siting.domain import Accounts, Datum, Direction, Engine, Facility
 from siting.errors import Fault, StudyError
 
 if TYPE_CHECKING:
@@ -400,17 +408,32 @@ class Service(_Model):
     """The busiest hour's arrivals over the mean hour's; effective hours a day are 24 over this."""
 
 
+class Visits(_Model):
+    """From vehicles to visits a year, for service centres."""
+
+    visits_per_year: Positive = 2.0
+    """How often a car comes to a service centre in a year."""
+    hours_per_visit: Positive = 1.5
+    """Time that a bay is taken by a visit (hours)."""
+    opening_hours_per_day: Annotated[float, Field(gt=0, le=24, allow_inf_nan=False)] = 9.0
+    """Hours that a centre is open on a day that it is open."""
+    opening_days_per_year: Annotated[int, Field(ge=1, le=366)] = 300
+    """Days that a centre is open in a year."""
+
+
 class Tier(_Model):
-    """A charger package that a site can be built with."""
+    """A package that a site can be built with: chargers, or bays."""
 
     id: Id
     """Short id."""
     name: Text
     """Name as shown."""
-    connectors: Annotated[int, Field(ge=1, le=1000)]
-    """Number of connectors."""
-    power_kw: Positive
-    """Power of one connector (kW)."""
+    connectors: Annotated[
+        int, Field(ge=1, le=1000, validation_alias=AliasChoices("connectors", "bays"))
+    ]
+    """Number of connectors or, as `bays`, of a service centre's bays."""
+    power_kw: Positive | None = None
+    """Power of one connector (kW); every tier of a charging station has it, no bay does."""
     cost_cny: NonNegative
     """Cost of the package without the site's own cost (CNY)."""
 
@@ -482,8 +505,12 @@ class Alliance(_Model):
     """`budget` compares what coalitions gain with their money, `target` what they must spend."""
     rule: SplitRule = SplitRule.NUCLEOLUS
     """The rule by which the ledger is written; all rules are shown beside it."""
-    worth_cny_per_kwh: NonNegative = 0.8
-    """Worth of a kWh served to the brand whose driver gets it (CNY/kWh), for `game: budget`."""
+    worth_cny_per_kwh: Annotated[
+        NonNegative,
+        Field(validation_alias=AliasChoices("worth_cny_per_kwh", "worth_cny_per_visit")),
+    ] = 0.8
+    """Worth of a kWh served to the brand whose driver gets it (CNY/kWh), for `game: budget`; or,
+    as `worth_cny_per_visit`, of a visit to a service centre."""
     years: Annotated[int, Field(ge=1, le=60)] = 10
     """Years of service that are set against the cost of the sites."""
     discount_rate: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)] = 0.06
@@ -539,6 +566,9 @@ class Study(_Model):
     """Short name, used for files."""
     title: Text
     """Title as shown."""
+    facility: Facility = Facility.CHARGING_STATION
+    """What is sited. For a `service_centre` the demand is visits a year (`visits`), the tiers have
+    `bays`, and the promise under `service` is the wait for a bay, in minutes of opening hours."""
     data_date: str | None = None
     """Date of the data, as shown."""
     illustrative_note: Text | None = None
@@ -549,6 +579,8 @@ class Study(_Model):
     """The files."""
     energy: Energy = Energy()
     """From vehicles to energy."""
+    visits: Visits = Visits()
+    """From vehicles to visits, for service centres."""
     access: Access = Access()
     """How far drivers go."""
     service: Service = Service()
@@ -586,6 +618,11 @@ class Study(_Model):
                 raise ValueError(f"{what} have the same id twice: {', '.join(twice)}")
         if self.hour is not None and not self.inputs.roads.congestion:
             raise ValueError("hour changes nothing without inputs.roads.congestion")
+        centres = self.facility is Facility.SERVICE_CENTRE
+        wrong = [tier.id for tier in self.tiers if (tier.power_kw is None) != centres]
+        if wrong:
+            what = "bays and no power_kw" if centres else "connectors and power_kw"
+            raise ValueError(f"tiers of a {self.facility} have {what}: {', '.join(wrong)}")
         both = sorted(set(self.requirements.required) & set(self.requirements.forbidden))
         if both:
             raise ValueError(f"sites both required and forbidden: {', '.join(both)}")
@@ -852,7 +889,13 @@ def _with_absolute_paths(part: M, folder: Path) -> M:
 
 
 def energy_by_brand(study: Study) -> dict[str, Energy]:
-    """Return each brand's energy figures: its own, and the study's where it has none."""
+    """Return each brand's energy figures: its own, and the study's where it has none.
+
+    For service centres a vehicle wants its visits a year instead.
+    """
+    if study.facility is Facility.SERVICE_CENTRE:
+        visits = Energy(km_per_day=study.visits.visits_per_year, kwh_per_km=1.0, public_share=1.0)
+        return {brand.id: visits for brand in study.brands}
     return {
         brand.id: study.energy.model_copy(
             update={

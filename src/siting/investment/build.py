@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from siting.alliance.coalitions import THIRD_PARTY, Alliance
-from siting.domain import Accounts
+from siting.domain import Accounts, Facility
 from siting.errors import Fault, StudyError
 from siting.optimise.value import Valuation
 from siting.study import AllianceGame, total_budget_cny
@@ -67,13 +67,15 @@ def build_alliance(case: SitingCase) -> Alliance:
 def build_valuation(study: Study) -> Valuation:
     """Return the worth of a kWh a day over the study's years, at today's value.
 
-    w · 365 · Σ_{t=1..T} (1 + r)^-t  CNY per kWh a day, against the whole cost of the sites.
+    w · 365 · Σ_{t=1..T} (1 + r)^-t  CNY per kWh a day, against the whole cost of the sites; the
+    visits of service centres are counted by the year already.
     """
     asked = study.alliance
+    units_per_year = DAYS_PER_YEAR if study.facility is Facility.CHARGING_STATION else 1.0
     years = np.arange(1, asked.years + 1)
     annuity = float(((1.0 + asked.discount_rate) ** -years.astype(np.float64)).sum())
     return Valuation(
-        service_cny_per_kwh_per_day=asked.worth_cny_per_kwh * DAYS_PER_YEAR * annuity,
+        service_cny_per_kwh_per_day=asked.worth_cny_per_kwh * units_per_year * annuity,
         cost_weight=1.0,
     )
 

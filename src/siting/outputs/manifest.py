@@ -12,6 +12,7 @@ from siting import __version__
 from siting.inputs.candidates import count_reasons
 from siting.outputs.files import sha256
 from siting.outputs.site_list import build_records, build_site_list, round_by_unit
+from siting.outputs.units import name_keys
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -39,9 +40,10 @@ def build_manifest(plan: SitingPlan, *, files: Mapping[str, bytes]) -> dict[str,
     case, solve = plan.case, plan.solve
     study = case.study
     evaluation = plan.joint.evaluation
-    return {
+    manifest = {
         "siting": __version__,
         "study": study.name,
+        "facility": study.facility.value,
         "title": study.title.model_dump(),
         "data_date": study.data_date,
         "illustrative": case.illustrative,
@@ -70,7 +72,7 @@ def build_manifest(plan: SitingPlan, *, files: Mapping[str, bytes]) -> dict[str,
         "service_by_brand": build_records(round_by_unit(plan.service_by_brand)),
         "service_by_district": build_records(round_by_unit(plan.service_by_district)),
         "ledger": build_records(round_by_unit(plan.ledger)),
-        "ledger_rule": "by energy served at new sites",
+        "ledger_rule": "by service at new sites",
         "unreachable": {
             "n_demand": len(case.unreachable),
             "kwh_per_day": round(float(case.unreachable["kwh_per_day"].sum()), 3),
@@ -84,8 +86,9 @@ def build_manifest(plan: SitingPlan, *, files: Mapping[str, bytes]) -> dict[str,
             "python": platform.python_version(),
             **{name: version(name) for name in SHOWN_VERSIONS},
         },
-        "study_as_read": study_without_folder(plan),
     }
+    in_unit: dict[str, Any] = name_keys(manifest, study.facility)
+    return in_unit | {"study_as_read": study_without_folder(plan)}
 
 
 def _describe_fairness(plan: SitingPlan) -> dict[str, Any] | None:

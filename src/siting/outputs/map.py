@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import folium
 from folium.template import Template
 
+from siting.domain import Facility
 from siting.outputs.check_payload import build_check_payload
 from siting.outputs.map_payload import build_map_payload
 from siting.study import TILE_URL_PATTERN
@@ -41,6 +42,7 @@ SHARED_SCRIPTS = (
     "own/layers.js",
 )
 SHARED_TEXTS = "own/texts.json"
+SERVICE_CENTRE_TEXTS = "own/service_centre_texts.json"
 BODY = "own/body.html"
 
 UNUSED_LEAFLET_IMAGES = (
@@ -72,10 +74,16 @@ class MapPage:
         """All scripts of the page."""
         return SHARED_SCRIPTS + self.own_scripts
 
-    def read_texts(self) -> dict[str, dict[str, str]]:
-        """Return the page's words by language."""
-        shared, own = (json.loads(_asset(name)) for name in (SHARED_TEXTS, self.own_texts))
-        return {language: shared[language] | own[language] for language in shared}
+    def read_texts(self, facility: Facility) -> dict[str, dict[str, str]]:
+        """Return the page's words by language; service centres have some of their own."""
+        names = [SHARED_TEXTS, self.own_texts]
+        if facility is Facility.SERVICE_CENTRE:
+            names.append(SERVICE_CENTRE_TEXTS)
+        shared, *others = (json.loads(_asset(name)) for name in names)
+        return {
+            language: shared[language] | {k: v for own in others for k, v in own[language].items()}
+            for language in shared
+        }
 
 
 PLAN_PAGE = MapPage(
@@ -131,7 +139,7 @@ def render_map(plan: SitingPlan) -> str:
     ValueError
         If the page would refer to anything outside itself.
     """
-    return _render_page(PLAN_PAGE, build_map_payload(plan))
+    return _render_page(PLAN_PAGE, build_map_payload(plan), plan.case.study.facility)
 
 
 def render_check_map(diagnosis: Diagnosis) -> str:
@@ -142,10 +150,11 @@ def render_check_map(diagnosis: Diagnosis) -> str:
     ValueError
         If the page would refer to anything outside itself.
     """
-    return _render_page(CHECK_PAGE, build_check_payload(diagnosis))
+    facility = diagnosis.case.study.facility
+    return _render_page(CHECK_PAGE, build_check_payload(diagnosis), facility)
 
 
-def _render_page(page_kind: MapPage, payload: Mapping[str, Any]) -> str:
+def _render_page(page_kind: MapPage, payload: Mapping[str, Any], facility: Facility) -> str:
     frame = _render_frame()
     styles = [_inline_css(_asset(name)) for name in STYLES]
     scripts = [_inline_js(_asset(name)) for name in page_kind.scripts]
@@ -166,7 +175,7 @@ def _render_page(page_kind: MapPage, payload: Mapping[str, Any]) -> str:
     # Data goes in last and is never searched or replaced in: it may hold any mark or address.
     before, after = page.split(DATA_MARK)
     blocks = [
-        _json_block("siting-texts", page_kind.read_texts()),
+        _json_block("siting-texts", page_kind.read_texts(facility)),
         _json_block("siting-data", payload),
         *(f"<script>{script}</script>" for script in scripts),
     ]

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from siting.outputs.files import render_csv
+from siting.outputs.units import name_columns
 
 if TYPE_CHECKING:
     from siting.instance import SitingInstance
@@ -58,4 +59,4 @@ def render_flows(plan: SitingPlan) -> bytes:
             "kwh_per_day": flow[pair, brand].round(KWH_DECIMALS),
         }
     )
-    return render_csv(table)
+    return render_csv(name_columns(table, plan.case.study.facility))

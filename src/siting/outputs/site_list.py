@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from siting.domain import Facility
 from siting.outputs.files import render_csv
+from siting.outputs.units import name_columns
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,7 +31,9 @@ def build_site_list(plan: SitingPlan) -> pd.DataFrame:
     """Build the table that is written: the plan's sites, rounded, with what is made marked so."""
     table = round_by_unit(plan.sites)
     table["illustrative"] = plan.case.illustrative
-    return table
+    if plan.case.study.facility is Facility.SERVICE_CENTRE:
+        table = table.rename(columns={"connectors": "bays"}).drop(columns="power_kw")
+    return name_columns(table, plan.case.study.facility)
 
 
 def render_sites_csv(plan: SitingPlan) -> bytes:

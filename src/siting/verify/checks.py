@@ -155,15 +155,17 @@ def check_objective(claim: Claim) -> Check:
     kwh = worth / WH_PER_KWH
     stated = claim.manifest["checked_without_solver"]
     faults = []
-    if abs(kwh - exact(stated["objective_kwh_per_day"])) > SAME_OBJECTIVE * max(kwh, Fraction(1)):
-        faults.append(f"the flows are worth {float(kwh):,.3f} kWh a day, not what is stated")
+    if abs(kwh - exact(stated[claim.in_unit("objective_kwh_per_day")])) > SAME_OBJECTIVE * max(
+        kwh, Fraction(1)
+    ):
+        faults.append(f"the flows are worth {float(kwh):,.3f}, not what is stated")
     for key, value in (("cost_cny", claim.manifest["cost_cny"]), ("cost", stated["cost_cny"])):
         if abs(claim.cost_cny - exact(value)) > FEN / 2:
             faults.append(f"the sites cost {float(claim.cost_cny):,.2f} CNY, not the {key} stated")
     if stated["violations"] or not stated["feasible"]:
         faults.append("the manifest itself calls the plan infeasible")
     return Check(
-        name="objective", detail=f"{float(kwh):,.3f} kWh a day, to 1e-9", faults=tuple(faults)
+        name="objective", detail=f"{float(kwh):,.3f} in all, to 1e-9", faults=tuple(faults)
     )
 
 
@@ -189,22 +191,26 @@ def check_tables(claim: Claim) -> Check:
         expected = {
             "energy_kwh_per_day": Fraction(energy[j], WH_PER_KWH),
             "cost_cny": exact(claim.arrays["tier_cost_cny"][j, k]),
-            "power_kw": exact(claim.arrays["tier_power_kw"][j, k]),
             "capacity_kwh_per_day": exact(claim.arrays["tier_capacity_kwh_per_day"][j, k]),
         }
+        if not claim.counts_visits:
+            expected["power_kw"] = exact(claim.arrays["tier_power_kw"][j, k])
         for b, brand in enumerate(head["brands"]):
             expected[f"energy_{brand}_kwh_per_day"] = Fraction(by_site_brand[j, b], WH_PER_KWH)
         for table, values in (("sites.csv", row), ("the manifest", listed.get(name, {}))):
             faults += [
                 f"{table}: {column} of {name} is not {float(value):,.3f}"
                 for column, value in expected.items()
-                if not _states(values.get(column), value, column)
+                if not _states(values.get(claim.in_unit(column)), value, column)
             ]
             if values.get("tier") != row["tier"]:
                 faults.append(f"{table}: the tier of {name} is another")
     for row in manifest["service_by_brand"]:
         b = head["brands"].index(row["brand"])
-        if abs(exact(row["joint_kwh_per_day"]) - Fraction(by_brand[b], WH_PER_KWH)) > FEN / 10:
+        if (
+            abs(exact(row[claim.in_unit("joint_kwh_per_day")]) - Fraction(by_brand[b], WH_PER_KWH))
+            > FEN / 10
+        ):
             faults.append(f"the service of {row['brand']} is not the sum of its flows")
     return Check(name="tables", detail=f"{len(written)} sites, by brand", faults=tuple(faults))
 
@@ -225,14 +231,18 @@ def check_ledger(claim: Claim) -> Check:
 def check_proof(claim: Claim) -> Check:
     """Hold the gap to objective and bound, and the claim of optimality to the gap asked."""
     solve = claim.manifest["solve"]
-    objective, bound = (exact(solve[f"{what}_kwh_per_day"]) for what in ("objective", "bound"))
+    objective, bound = (
+        exact(solve[claim.in_unit(f"{what}_kwh_per_day")]) for what in ("objective", "bound")
+    )
     gap = abs(bound - objective) / objective if objective else Fraction(0)
     faults = []
     if abs(gap - exact(solve["gap"])) > SAME_OBJECTIVE:
         faults.append(f"the gap is {float(gap):.6%}, not what is stated")
     if (solve["status"] == "optimal") != (exact(solve["gap"]) <= exact(solve["gap_asked"])):
         faults.append("the status is not what the gap says")
-    settled = exact(claim.manifest["checked_without_solver"]["objective_kwh_per_day"])
+    settled = exact(
+        claim.manifest["checked_without_solver"][claim.in_unit("objective_kwh_per_day")]
+    )
     lost = Fraction(len(claim.flows), WH_PER_KWH) + SAME_OBJECTIVE * objective
     if not settled - SAME_OBJECTIVE * objective <= objective <= settled + lost:
         faults.append("the solver's objective is not that of the flows, a watt-hour a flow allowed")
@@ -244,7 +254,7 @@ def check_proof(claim: Claim) -> Check:
     stated = exact(certificate["bound_by_duality_kwh_per_day"])
     if proven is None or proven > stated:
         faults.append("the certificate's prices do not prove the bound that it states")
-    if exact(solve["bound_by_duality_kwh_per_day"]) != stated:
+    if exact(solve[claim.in_unit("bound_by_duality_kwh_per_day")]) != stated:
         faults.append("manifest and certificate state another bound")
     if proven is not None:
         if settled > proven:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 MANIFEST = "plan.json"
+SERVICE_CENTRE, KWH = "service_centre", "kwh_per_day"
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 WH_PER_KWH = 1000
 MAX_FILE_BYTES = 2_000_000_000
@@ -47,6 +48,17 @@ class Claim:
     sites: list[dict[str, str]]
     flows: list[dict[str, str]]
     files: dict[str, bytes] = field(repr=False)
+
+    @property
+    def counts_visits(self) -> bool:
+        """Whether service centres are sited, whose service is visits a year."""
+        return bool(self.manifest["facility"] == SERVICE_CENTRE)
+
+    def in_unit(self, name: str) -> str:
+        """Return a quantity's name as it is written: service centres count visits, not energy."""
+        if not self.counts_visits or not name.endswith(KWH):
+            return name
+        return name.removesuffix(KWH).removeprefix("energy_") + "visits_per_year"
 
     @cached_property
     def tier_of_site(self) -> dict[int, int]:
@@ -158,7 +170,7 @@ def _find_flows(claim: Claim) -> Iterator[Flow]:
         p = begin + int(np.searchsorted(supply[begin:end], j))
         if p >= end or supply[p] != j:
             raise ValueError(f"{row['supply_id']} is out of reach of {row['demand_id']}")
-        wh = Fraction(Decimal(row["kwh_per_day"])) * WH_PER_KWH
+        wh = Fraction(Decimal(row[claim.in_unit(KWH)])) * WH_PER_KWH
         if wh.denominator != 1:
             raise ValueError(f"{row['kwh_per_day']} kWh is no whole number of watt-hours")
         yield Flow(i, j, b, p, int(wh))

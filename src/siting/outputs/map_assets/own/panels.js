@@ -24,7 +24,7 @@
         fact(t("fact.cost"), words.money(solve.cost_cny), budgetNote(study, solve, words)),
         fact(t("fact.sites"), words.number(sites.n)),
         fact(t("fact.connectors"), words.number(total(sites.connectors))),
-        fact(t("fact.power"), words.power(total(sites.power_kw))),
+        study.tiers[0].power_kw !== null && fact(t("fact.power"), words.power(total(sites.power_kw))),
       ]),
       byBrand(model, state, words),
       byTier(model, words),
@@ -315,7 +315,7 @@
       body: [
         el("div", { class: "facts" }, [
           fact(t("site.cost"), words.money(sites.cost_cny[n])),
-          fact(t("site.power"), words.power(sites.power_kw[n])),
+          tier.power_kw !== null && fact(t("site.power"), words.power(sites.power_kw[n])),
           fact(t("site.energy"), words.energy(sites.energy_kwh_per_day[n])),
           fact(t("site.utilisation"), words.percent(sites.utilisation[n], 0)),
         ]),
