@@ -145,7 +145,15 @@ def test_what_is_no_geotiff(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     with pytest.raises(InputError, match="has no band 2, but 1"):
         read_raster(path, band=2)
     disguised = tmp_path / "vrt.tif"
-    disguised.write_text("<VRTDataset rasterXSize='1' rasterYSize='1'></VRTDataset>")
+    disguised.write_text(
+        '<VRTDataset rasterXSize="1" rasterYSize="1"><SRS>EPSG:32650</SRS>'
+        "<GeoTransform>500000, 1000, 0, 3300000, 0, -1000</GeoTransform>"
+        '<VRTRasterBand dataType="Float64" band="1"><SimpleSource>'
+        '<SourceFilename relativeToVRT="1">v.tif</SourceFilename><SourceBand>1</SourceBand>'
+        "</SimpleSource></VRTRasterBand></VRTDataset>"
+    )
+    with rasterio.open(disguised) as dataset:  # it would read another file
+        assert dataset.read(1).tolist() == [[1]]
     with pytest.raises(InputError, match="not a valid GeoTIFF"):
         read_raster(disguised)
     with pytest.raises(InputError, match="no GeoTIFF file that exists"):
