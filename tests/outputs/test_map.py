@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from siting.case import UNREACHABLE_REASONS
+from siting.domain import Facility
 from siting.errors import StudyError
 from siting.outputs import map as map_module
 from siting.outputs.map import escape_json, render_map
@@ -186,9 +187,10 @@ def test_an_address_that_is_not_mapped_fails(
 PAGES = {"plan": map_module.PLAN_PAGE, "check": map_module.CHECK_PAGE}
 
 
+@pytest.mark.parametrize("facility", Facility)
 @pytest.mark.parametrize("page", PAGES.values(), ids=PAGES)
-def test_every_word_stands_in_both_languages(page: map_module.MapPage) -> None:
-    texts = page.read_texts()
+def test_every_word_stands_in_both_languages(page: map_module.MapPage, facility: Facility) -> None:
+    texts = page.read_texts(facility)
     # A Chinese number has its own units, and no plural.
     only_english = {"energy.mwh", "energy.gwh", "money.million", "money.billion"}
     english = {key for key in texts["en"] if not key.endswith(".one")} - only_english
@@ -200,7 +202,7 @@ def test_every_word_stands_in_both_languages(page: map_module.MapPage) -> None:
 
 @pytest.mark.parametrize("page", PAGES.values(), ids=PAGES)
 def test_every_word_is_used_and_every_used_word_exists(page: map_module.MapPage) -> None:
-    texts = page.read_texts()["en"]
+    texts = page.read_texts(Facility.CHARGING_STATION)["en"]
     files = [*page.scripts, map_module.BODY]
     source = "\n".join(map_module._asset(name) for name in files if name.startswith("own/"))
     used = set(re.findall(r'\bt\(\s*"([a-z_.]+)"', source)) | set(
@@ -219,6 +221,17 @@ def test_every_word_is_used_and_every_used_word_exists(page: map_module.MapPage)
     assert unused == set()
 
 
+def test_service_centres_replace_words_that_exist_and_never_speak_of_energy() -> None:
+    pages = [page.read_texts(Facility.CHARGING_STATION) for page in PAGES.values()]
+    for language, words in json.loads(map_module._asset(map_module.SERVICE_CENTRE_TEXTS)).items():
+        assert set(words) <= {key for page in pages for key in page[language]}
+    texts = PAGES["plan"].read_texts(Facility.SERVICE_CENTRE)
+    for word in ("kWh", "charge", "charging", "Energy", "Connectors"):
+        spoken = {key for key, text in texts["en"].items() if word in text}
+        assert not spoken - {"station.power"}, word
+    assert not {key for key, text in texts["zh"].items() if "充" in text or "电量" in text}
+
+
 def test_shared_words_are_shared() -> None:
     shared = set(json.loads(map_module._asset(map_module.SHARED_TEXTS))["en"])
     for page in PAGES.values():
@@ -229,6 +242,7 @@ def test_every_part_of_the_pages_is_used_by_one() -> None:
     own = resources.files("siting.outputs").joinpath("map_assets", "own")
     used = {name for page in PAGES.values() for name in (*page.scripts, page.own_texts)}
     used |= {*map_module.STYLES, map_module.BODY, map_module.SHARED_TEXTS}
+    used.add(map_module.SERVICE_CENTRE_TEXTS)
     assert {f"own/{file.name}" for file in own.iterdir()} <= used
 
 

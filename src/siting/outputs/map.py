@@ -76,14 +76,13 @@ class MapPage:
 
     def read_texts(self, facility: Facility) -> dict[str, dict[str, str]]:
         """Return the page's words by language; service centres have some of their own."""
-        names = [SHARED_TEXTS, self.own_texts]
+        shared, own = (json.loads(_asset(name)) for name in (SHARED_TEXTS, self.own_texts))
+        texts = {language: shared[language] | own[language] for language in shared}
         if facility is Facility.SERVICE_CENTRE:
-            names.append(SERVICE_CENTRE_TEXTS)
-        shared, *others = (json.loads(_asset(name)) for name in names)
-        return {
-            language: shared[language] | {k: v for own in others for k, v in own[language].items()}
-            for language in shared
-        }
+            for language, others in json.loads(_asset(SERVICE_CENTRE_TEXTS)).items():
+                words = texts[language]
+                words.update((key, text) for key, text in others.items() if key in words)
+        return texts
 
 
 PLAN_PAGE = MapPage(
