@@ -111,14 +111,14 @@ def study_path(tmp_path: Path) -> Path:
 #   island (km 0 to 1, 3 km north), reached by no road          1 km, other component
 #   the road, km 0 to 4; then one-way to km 5, from where there is no way back
 #
-#   km 0   0.2   0.5   1    2           3.9    4.5 (trap)        40
+#   km 0   0.2   0.5   1.5  2.4         3.9    4.5 (trap)        40
 #   home   old   WEST  new  150 m north east   trap              farm
 #
 # WEST lies 3.4 minutes from east (cutoff 2.5): too far. DUMP stands in an exclusion area, NEAR
 # 50 m from WEST. The second feed knows `old` too, under another id; `new` is planned.
 TROUBLED_VEHICLES = {
     "home": (0.0, 0.0, 60, 40),
-    "field": (2.0, 150.0, 5, 0),
+    "field": (2.4, 150.0, 5, 0),
     "east": (3.9, 0.0, 3, 4),
     "trap": (4.5, 0.0, 2, 0),
     "island": (0.5, 3000.0, 0, 7),
