@@ -14,6 +14,7 @@ import pandas as pd
 import pytest
 import shapely
 
+from siting.domain import Facility
 from siting.inputs.districts import find_districts, read_districts
 from siting.inputs.roads import RoadTable, read_compact_roads
 from siting.inputs.stations import read_stations, usable_by_brand
@@ -46,6 +47,7 @@ def load_script(name: str) -> ModuleType:
 
 derivation = load_script("derive_roads")
 generation = load_script("generate_vehicles_and_stations")
+centres = load_script("generate_service_centres")
 
 
 @pytest.fixture(scope="module")
@@ -253,6 +255,19 @@ def test_another_seed_gives_other_files_but_the_same_totals() -> None:
         for text in (other["vehicles.csv"], (WUHAN / "vehicles.csv").read_text("utf-8"))
     ]
     assert sums[0] == sums[1]
+
+
+def test_service_centres_are_generated_and_say_so() -> None:
+    table = (WUHAN / "service_centres.csv").read_text(encoding="utf-8")
+    rows = centres.generate(WUHAN)
+    assert table.splitlines()[1:] == [",".join(row.values()) for row in rows]
+    assert all(row["illustrative"] == "true" for row in rows)
+    assert all(row["name"].startswith("Illustrative") for row in rows)
+    study = read_study(WUHAN / "service_centres.yaml")
+    assert study.facility is Facility.SERVICE_CENTRE
+    assert study.illustrative_note is not None
+    found = read_stations(study.inputs.stations[0])
+    assert found.frame["connectors"].tolist() == [int(row["connectors"]) for row in rows]
 
 
 def _car_columns(text: str) -> list[list[int]]:
