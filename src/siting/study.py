@@ -151,8 +151,9 @@ class Vehicles(_Model):
 
     @property
     def file_name(self) -> str:
-        """Name of the file, or of the rasters' first, for faults and summaries."""
-        return (self.path or self.rasters[0].path).name
+        """Name of the file, or of all rasters, for faults and summaries."""
+        paths = [raster.path for raster in self.rasters] if self.path is None else [self.path]
+        return ", ".join(dict.fromkeys(path.name for path in paths))
 
 
 class Population(_Model):

@@ -13,7 +13,7 @@ from shapely.geometry import box
 
 from siting.errors import StudyError
 from siting.inputs.roads import read_compact_roads, write_compact_roads
-from siting.pipeline import build_case, read_inputs, read_study
+from siting.pipeline import build_case, diagnose, read_inputs, read_study
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -83,6 +83,8 @@ def test_neither_demand_nor_made_sites_stand_on_water(study_path: Path) -> None:
         assert not getattr(wet, points).geometry.intersects(lake.union_all()).any()
     assert wet.demand["vehicles_ant"].sum() == dry.demand["vehicles_ant"].sum() == 60
     assert set(wet.input_sha256) - set(dry.input_sha256) == {"lake.geojson"}
+    files = diagnose(read_inputs(read_study(study_path))).files.set_index("holds")
+    assert files.loc["water", ["file", "entries"]].tolist() == ["lake.geojson", 1]
 
 
 def test_vehicles_from_rasters(study_path: Path) -> None:
@@ -111,6 +113,8 @@ def test_vehicles_from_rasters(study_path: Path) -> None:
     assert case.demand.groupby("zone_id")["vehicles_ant"].sum().to_dict() == {"r0c0": 1, "r0c2": 2}
     assert "cars.tif" in case.input_sha256
     assert case.illustrative
+    files = diagnose(read_inputs(read_study(study_path))).files.set_index("holds")
+    assert files.loc["vehicles", ["file", "entries"]].tolist() == ["cars.tif", 2]
 
 
 @pytest.mark.parametrize(

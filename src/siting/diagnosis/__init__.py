@@ -13,7 +13,7 @@ import geopandas as gpd
 import pandas as pd
 
 from siting.case import build_case, build_network, compare_datums, survey_city
-from siting.diagnosis.figures import Diagnosis, name_vehicles_file
+from siting.diagnosis.figures import Diagnosis
 from siting.diagnosis.places import (
     RoadCheck,
     RoadPoints,
@@ -91,7 +91,7 @@ def _list_point_files(
     """Yield every file of places beside roads: its name, its datum, its points in WGS-84."""
     files = inputs.study.inputs
     if files.vehicles.format is VehicleFormat.POINTS:
-        yield name_vehicles_file(files.vehicles), files.vehicles.datum, inputs.vehicles.frame
+        yield files.vehicles.file_name, files.vehicles.datum, inputs.vehicles.frame
     for table, spec in zip(inputs.stations, files.stations, strict=True):
         yield spec.path.name, spec.datum, table.frame
     candidates = files.candidates

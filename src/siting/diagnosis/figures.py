@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from siting.case import SitingCase, StudyInputs, Survey
     from siting.diagnosis.places import RoadCheck, RoadPoints
     from siting.inputs.datum import DatumFit
-    from siting.study import Vehicles
 
 KEPT = "kept"
 
@@ -198,7 +197,13 @@ def _list_files(inputs: StudyInputs, survey: Survey) -> Iterator[tuple[str, str,
     vehicles = files.vehicles
     n_zone = len(inputs.vehicles.frame)
     made = inputs.vehicles.illustrative
-    yield "vehicles", name_vehicles_file(vehicles), vehicles.datum.value, n_zone, made
+    yield "vehicles", vehicles.file_name, vehicles.datum.value, n_zone, made
+    for holds, layer, read in (
+        ("population", files.population, inputs.population),
+        ("water", files.water, inputs.water),
+    ):
+        if layer is not None and read is not None:
+            yield holds, layer.path.name, layer.datum.value, len(read.frame), False
     for table, spec in zip(inputs.stations, files.stations, strict=True):
         made = spec.illustrative or bool(table.frame["illustrative"].any())
         yield "stations", spec.path.name, spec.datum.value, len(table.frame), made
@@ -213,12 +218,6 @@ def _list_files(inputs: StudyInputs, survey: Survey) -> Iterator[tuple[str, str,
     if files.districts is not None and inputs.districts is not None:
         n_district = len(inputs.districts.frame)
         yield "districts", files.districts.path.name, files.districts.datum.value, n_district, False
-
-
-def name_vehicles_file(spec: Vehicles) -> str:
-    """Return the name of the vehicles' file, or of all their rasters."""
-    paths = [raster.path for raster in spec.rasters] if spec.path is None else [spec.path]
-    return ", ".join(dict.fromkeys(path.name for path in paths))
 
 
 def _summarise_distances(distance_m: FloatArray, *, far_m: float) -> dict[str, float]:
