@@ -46,9 +46,9 @@ def test_a_plan_is_worth_what_each_rows_best_site_gives() -> None:
     rows = hand_rows()
     assert evaluate_rows(rows, np.array([True, True, False])) == 9.0
     assert evaluate_rows(rows, np.array([False, True, True])) == 10.0
-    best, second = serve_rows(rows, np.array([True, True, False]))
-    assert best.tolist() == [5.0, 4.0, 0.0]
-    assert second.tolist() == [2.0, 1.0, 0.0]
+    plan = np.array([True, True, False])
+    assert serve_rows(rows, plan).tolist() == [5.0, 4.0, 0.0]
+    assert serve_rows(rows, plan, rank=2).tolist() == [2.0, 1.0, 0.0]
 
 
 def test_rows_with_the_same_sites_in_the_same_order_merge() -> None:
@@ -99,10 +99,10 @@ def test_a_floor_keeps_plans_above_it_and_flatters_the_others(
     made = make_rows(seed)
     rng = np.random.default_rng(seed)
     floor = np.floor(rng.random(made.rows.n_row) * (made.rows.first_gain + 1))
-    raised, _ = raise_floor(made.rows, floor)
+    raised = raise_floor(made.rows, floor)
     for plan in made.plans():
         worth, flattered = evaluate_rows(made.rows, plan), evaluate_rows(raised, plan)
-        if (serve_rows(made.rows, plan)[0] >= floor).all():
+        if (serve_rows(made.rows, plan) >= floor).all():
             assert flattered == worth
         else:
             assert flattered > worth

@@ -193,7 +193,7 @@ def merge_price(
     return np.minimum(merged, reduced.first_gain)
 
 
-def raise_floor(rows: GainRows, floor: FloatArray) -> tuple[GainRows, IntArray]:
+def raise_floor(rows: GainRows, floor: FloatArray) -> GainRows:
     """Count what every row is bound to gain into the offset, and forget the pairs below it.
 
     The bound stays valid for every plan; the worth is exact for plans that serve every row
@@ -208,34 +208,29 @@ def raise_floor(rows: GainRows, floor: FloatArray) -> tuple[GainRows, IntArray]:
 
     Returns
     -------
-    rows, group
-        As from `reduce_rows`.
+    GainRows
+        As many rows, of which some may be empty.
     """
     above = rows.gain - np.repeat(floor, np.diff(rows.start))
     kept = above > 0
-    counts = np.add.reduceat(kept, rows.start[:-1], dtype=np.int64)
-    filled = counts > 0
-    raised = GainRows(
-        start=np.concatenate(([0], np.cumsum(counts[filled]))),
+    running = np.concatenate(([0], np.cumsum(kept)))
+    return GainRows(
+        start=running[rows.start],
         site=rows.site[kept],
         gain=above[kept],
         n_site=rows.n_site,
         offset=rows.offset + math.fsum(floor),
     )
-    merged, group_of_filled = reduce_rows(raised, number_sites(np.ones(rows.n_site, dtype=bool)))
-    group = np.full(rows.n_row, -1, dtype=np.int32)
-    group[filled] = group_of_filled
-    return merged, group
 
 
 def evaluate_rows(rows: GainRows, opened: BoolArray) -> float:
     """Return what a plan is worth."""
-    return rows.offset + math.fsum(serve_rows(rows, opened)[0])
+    return rows.offset + math.fsum(serve_rows(rows, opened))
 
 
-def serve_rows(rows: GainRows, opened: BoolArray) -> tuple[FloatArray, FloatArray]:
-    """(n_row,) what the best, and what the second opened site of every row give."""
-    return _best_two(rows.start, rows.site, rows.gain, opened)
+def serve_rows(rows: GainRows, opened: BoolArray, *, rank: int = 1) -> FloatArray:
+    """(n_row,) what the best opened site of every row gives, or the second best, and so on."""
+    return _serve(rows.start, rows.site, rows.gain, opened, rank)
 
 
 @compiled
@@ -340,18 +335,16 @@ def _spread_price(  # noqa: PLR0917 - a kernel takes no keywords
 
 
 @compiled
-def _best_two(
-    start: LongArray, site: IntArray, gain: FloatArray, opened: BoolArray
-) -> tuple[FloatArray, FloatArray]:
-    """Return what the best and the second opened site of every row give."""
-    best, second = np.zeros(start.size - 1), np.zeros(start.size - 1)
+def _serve(
+    start: LongArray, site: IntArray, gain: FloatArray, opened: BoolArray, rank: int
+) -> FloatArray:
+    served = np.zeros(start.size - 1)
     for i in range(start.size - 1):
-        found = False
+        left = rank
         for k in range(start[i], start[i + 1]):
             if opened[site[k]]:
-                if found:
-                    second[i] = gain[k]
+                left -= 1
+                if left == 0:
+                    served[i] = gain[k]
                     break
-                best[i] = gain[k]
-                found = True
-    return best, second
+    return served

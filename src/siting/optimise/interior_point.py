@@ -86,7 +86,7 @@ def solve_interior(
     Parameters
     ----------
     rows, rules
-        The problem, with at least one row and one site.
+        The problem.
     tolerance
         Stop when bound and relaxation are this close, relative to the bound's distance from
         ``enough`` (or to the bound, where that is nothing).
@@ -94,6 +94,9 @@ def solve_interior(
         Stop as soon as the bound is below this.
 
     """
+    if not rows.n_row:
+        bound = evaluate_price(rows, rules, np.zeros(0))
+        return InteriorAnswer(bound=bound, relaxed=-np.inf, visits=0)
     levels, sides = _find_levels(rows), _all_sides(rules)
     state = _start(rows, rules, sides, levels)
     best_price, best_value, relaxed = state.level_price, np.inf, -np.inf

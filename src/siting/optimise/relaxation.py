@@ -26,12 +26,17 @@ from siting.optimise.site_rules import BUDGET, COUNT
 if TYPE_CHECKING:
     from siting.domain import BoolArray, FloatArray, IntArray, LongArray
     from siting.optimise.gain_rows import GainRows
+    from siting.optimise.limits import Watch
     from siting.optimise.site_rules import SiteRules
 
 EPSILON = float(np.finfo(float).eps)
 DEFLECTION = 0.7
 PATIENCE = 10
 SHRINK = 0.6
+# A step that closes less than this part of the way to the target counts as none.
+STALLED = 1e-3
+ROUND = 60
+LEAST_FALL = 0.02
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -209,8 +214,11 @@ def descend_prices(
     rule_price: FloatArray | None = None,
     iterations: int,
     target: float,
+    watch: Watch | None = None,
 ) -> Bound:
     """Lower the bound by a deflected subgradient with Polyak's step towards a target.
+
+    It ends when a round of iterations no longer brings the bound much nearer to the target.
 
     Parameters
     ----------
@@ -221,9 +229,11 @@ def descend_prices(
     rule_price
         (n_side,) prices of the rules; a finite budget's is moved along, others stay.
     iterations
-        How many; each visits the pairs whose gain is above their row's price twice.
+        How many at most; each visits the pairs whose gain is above their row's price twice.
     target
         A value that the bound cannot go below, such as the best plan's.
+    watch
+        Told of the work done, and asked whether to go on.
     """
     sides = rule_sides(rules)
     paid = np.zeros(sides.side.size) if rule_price is None else rule_price.copy()
@@ -231,18 +241,30 @@ def descend_prices(
     budget_side = int(np.isfinite(rules.upper[1:BUDGET]).sum())
     if has_budget:
         paid[budget_side] = 0.0
-    best, paid_budget, weight = _descend(
-        rows.start,
-        rows.site,
-        rows.gain,
-        rules.opening_cost + sides.price_sites(paid),
-        rules.coefficient[BUDGET],
-        float(rules.upper[BUDGET]) if has_budget else -1.0,
-        rules.most,
-        price,
-        iterations,
-        target - rows.offset - math.fsum(paid * sides.side),
-    )
+    aim = target - rows.offset - math.fsum(paid * sides.side)
+    site_cost = rules.opening_cost + sides.price_sites(paid)
+    value, best, paid_budget, step = math.inf, price, 0.0, 1.0
+    weight = np.zeros(rows.n_site)
+    for _ in range(-(-iterations // ROUND)):
+        before = value
+        value, best, paid_budget, weight, step, visits = _descend(
+            rows.start,
+            rows.site,
+            rows.gain,
+            site_cost,
+            rules.coefficient[BUDGET],
+            float(rules.upper[BUDGET]) if has_budget else -1.0,
+            rules.most,
+            best,
+            min(ROUND, iterations),
+            aim,
+            step,
+        )
+        if watch is not None:
+            watch.spend(visits)
+        stopped = watch is not None and watch.stop_reason is not None
+        if stopped or value <= aim or before - value < LEAST_FALL * (value - aim):
+            break
     if has_budget:
         paid[budget_side] = paid_budget
     return evaluate_price(rows, rules, best, rule_price=paid, weight=weight)
@@ -359,11 +381,12 @@ def _descend(  # noqa: C901, PLR0912, PLR0917 - a kernel takes no keywords
     first_price: FloatArray,
     iterations: int,
     target: float,
-) -> tuple[FloatArray, float, FloatArray]:
+    step: float,
+) -> tuple[float, FloatArray, float, FloatArray, float, int]:
     n_row, n_site = start.size - 1, site_cost.size
     price, best_price, direction = first_price.copy(), first_price.copy(), np.zeros(n_row)
     chosen, weight = np.zeros(n_site), np.zeros(n_site)
-    best, best_budget_price, step, stalled = np.inf, 0.0, 1.0, 0
+    best, best_budget_price, stalled, visits = np.inf, 0.0, 0, 0
     dearest = 0.0
     for iteration in range(iterations):
         score = _score(start, site, gain, price, n_site)
@@ -383,7 +406,7 @@ def _descend(  # noqa: C901, PLR0912, PLR0917 - a kernel takes no keywords
         for j in range(n_site):
             weight[j] = memory * weight[j] + (1.0 - memory) * chosen[j]
         if value < best:
-            stalled = stalled + 1 if value > best - 1e-5 * abs(best) else 0
+            stalled = stalled + 1 if best - value < STALLED * (value - target) else 0
             best, best_budget_price = value, budget_price
             best_price[:] = price
         else:
@@ -400,6 +423,7 @@ def _descend(  # noqa: C901, PLR0912, PLR0917 - a kernel takes no keywords
                 if gain[k] <= price[i]:
                     break
                 excess += chosen[site[k]]
+                visits += 2
             direction[i] = DEFLECTION * direction[i] + excess
             held = (price[i] <= 0.0 and direction[i] < 0.0) or (
                 price[i] >= first and direction[i] > 0.0
@@ -412,4 +436,4 @@ def _descend(  # noqa: C901, PLR0912, PLR0917 - a kernel takes no keywords
         for i in range(n_row):
             first = gain[start[i]]
             price[i] = min(first, max(0.0, price[i] + stride * direction[i] * first))
-    return best_price, best_budget_price, weight
+    return best, best_price, best_budget_price, weight, step, visits

@@ -53,7 +53,9 @@ MOST_CENTRES, MOST_TRIALS = 40, 10
 TRIAL_CORE = 100
 TRIAL_SHARP = 0.01
 LEAST_CHOSEN, MOST_CHOSEN = 0.3, 0.7
-FIRST_DESCENT = 60
+MOST_DESCENT = 1000
+FLOOR_RANK = 4
+WORTH_FLOOR = 0.5
 CORE_ROUNDS = 8
 CORE_PER_OPENED = 5
 LEAST_CORE = 300
@@ -130,11 +132,14 @@ def maximise_rows(
     feasible = search.find_first(root)
     if search.plan is None:
         return search.answer(nothing, infeasible=not feasible)
-    bound = _bound_root(root, search)
+    floored, floor = _floor_root(root, search)
+    bound = _bound_root(floored, search)
     search.bound = bound.value
-    left = _narrow_root(root, bound, search)
+    left = _narrow_root(floored, bound, search)
     search.bound = search.lost if left is None else max(search.lost, _branch(left, search))
     search.tell()
+    # Above its floor a row has the same gains as before, so the same prices prove the same bound.
+    bound = evaluate_price(rows, rules, floor + bound.price, rule_price=bound.rule_price)
     return search.answer(bound, infeasible=False)
 
 
@@ -294,7 +299,7 @@ class _Part:
         rows, group = reduce_rows(self.rows, number_sites(kept, opened=opened))
         price = None
         if self.price is not None:
-            price = merge_price(self.price, serve_rows(self.rows, opened)[0], group, rows)
+            price = merge_price(self.price, serve_rows(self.rows, opened), group, rows)
         cost = math.fsum(self.rules.opening_cost[opened])
         return replace(
             self,
@@ -307,7 +312,8 @@ class _Part:
 
     def floor(self, floor: FloatArray) -> _Part:
         """Return the part with what every plan of interest gains in each row set aside."""
-        rows, group = raise_floor(self.rows, floor)
+        raised = raise_floor(self.rows, floor)
+        rows, group = reduce_rows(raised, number_sites(np.ones(raised.n_site, dtype=bool)))
         price = None if self.price is None else merge_price(self.price, floor, group, rows)
         return replace(self, rows=rows, price=price, floored=True)
 
@@ -334,18 +340,33 @@ def round_weight(weight: FloatArray, rules: SiteRules) -> BoolArray | None:
     return opened if rules.allow(opened) else None
 
 
+def _floor_root(root: _Part, search: _Search) -> tuple[_Part, FloatArray]:
+    """Take it for granted that every row gains what the first few opened sites give.
+
+    No price of a good bound lies below, and rows as long as the number of sites become as short
+    as the way to the nearest few.
+    """
+    assert search.plan is not None  # noqa: S101 - the caller looked
+    floor = serve_rows(root.rows, search.plan, rank=FLOOR_RANK)
+    floor = np.where(floor < root.rows.first_gain, floor, 0.0)
+    raised = raise_floor(root.rows, floor)
+    if raised.n_pair > WORTH_FLOOR * root.rows.n_pair:
+        return root, np.zeros(root.rows.n_row)
+    return replace(root, rows=raised, floored=True), floor
+
+
 def _bound_root(part: _Part, search: _Search) -> Bound:
     """Bound the whole: a subgradient first, then the relaxation on a core of sites."""
     assert search.plan is not None  # noqa: S101 - the caller looked
-    best, second = serve_rows(part.rows, search.plan)
+    best, second = (serve_rows(part.rows, search.plan, rank=rank) for rank in (1, 2))
     bound = descend_prices(
         part.rows,
         part.rules,
         0.5 * (best + second),
-        iterations=FIRST_DESCENT,
+        iterations=MOST_DESCENT,
         target=search.value,
+        watch=search.watch,
     )
-    search.watch.spend(2 * FIRST_DESCENT * part.rows.n_pair)
     search.bound = bound.value
     start = round_weight(bound.weight, part.rules)
     if start is not None:
@@ -392,8 +413,6 @@ def _solve_core(
         How sharp the bound must be, relative to its distance from the target.
     """
     rows, rules = part.rows, part.rules
-    if not rows.n_row:
-        return best or evaluate_price(rows, rules, np.zeros(0))
     for _ in range(CORE_ROUNDS):
         reduced, group = reduce_rows(rows, number_sites(core))
         small_rules = rules.restrict(core)
