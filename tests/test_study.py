@@ -169,6 +169,30 @@ def test_hours_that_make_no_sense_are_refused(hours: str, word: str) -> None:
     assert any(word in fault for fault in faults_of(SMALLEST.replace("{path: roads.npz}", text)))
 
 
+@pytest.mark.parametrize(
+    ("vehicles", "word"),
+    [
+        ("{}", "a path for all others"),
+        ("{path: v.csv, format: raster}", "give rasters"),
+        ("{format: zones, rasters: [{brand: aito, path: a.tif}]}", "give rasters"),
+        ("{format: raster, rasters: [{brand: a, path: a}, {brand: a, path: b}]}", "one raster"),
+        ("{format: raster, rasters: [{brand: a, path: a, band: 0}]}", "greater than or equal to 1"),
+        ("{path: v.csv, spread: population}", "points stay where they are"),
+        ("{path: v.csv, format: h3, spread: population}", "needs a layer"),
+    ],
+)
+def test_vehicles_that_make_no_sense_are_refused(vehicles: str, word: str) -> None:
+    text = SMALLEST.replace("{path: vehicles.csv}", vehicles)
+    assert any(word in fault for fault in faults_of(text))
+
+
+def test_relative_paths_of_rasters_start_from_the_study() -> None:
+    rasters = "{format: raster, rasters: [{brand: aito, path: a.tif}]}"
+    study = parse_study(SMALLEST.replace("{path: vehicles.csv}", rasters), folder=FOLDER)
+    assert study.inputs.vehicles.rasters[0].path == FOLDER / "a.tif"
+    assert study.inputs.vehicles.file_name == "a.tif"
+
+
 def test_an_hour_needs_congestion_by_hour() -> None:
     assert any("changes nothing" in fault for fault in faults_of(SMALLEST + "hour: 8\n"))
 

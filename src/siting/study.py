@@ -138,7 +138,7 @@ class Vehicles(_Model):
     """Where the figures come from, as shown on the map."""
 
     @model_validator(mode="after")
-    def _polygons_go_with_zones(self) -> Self:
+    def _options_fit_the_format(self) -> Self:
         if self.zones_path is not None and self.format is not VehicleFormat.ZONES:
             raise ValueError("zones_path goes with `format: zones`")
         is_raster = self.format is VehicleFormat.RASTER
@@ -147,6 +147,8 @@ class Vehicles(_Model):
         brands = [raster.brand for raster in self.rasters]
         if len(set(brands)) < len(brands):
             raise ValueError("give one raster for each brand")
+        if self.spread is Spread.POPULATION and self.format is VehicleFormat.POINTS:
+            raise ValueError("points stay where they are; `spread: population` is for zones")
         return self
 
     @property
