@@ -184,3 +184,24 @@ def test_a_study_that_cannot_be_solved_is_diagnosed(troubled_study_path: Path) -
     assert found.case.unreachable["demand_id"].tolist() == (
         build_case(inputs).unreachable["demand_id"].tolist()
     )
+
+
+def test_a_study_without_stations_is_diagnosed(study_path: Path) -> None:
+    text = study_path.read_text(encoding="utf-8")
+    study_path.write_text(text.replace("stations: [{path: stations.csv}]", "stations: []"), "utf-8")
+    found = diagnose(read_inputs(read_study(study_path)))
+    assert found.stations["read"] == found.stations["standing"] == 0
+    assert "stations: none of 0 points is near a road" in "\n".join(found.summary_lines())
+
+
+def test_demand_that_no_road_is_near_is_diagnosed(study_path: Path) -> None:
+    file = study_path.parent / "vehicles.csv"
+    far_off = pd.read_csv(file)
+    far_off["latitude"] += 3
+    far_off.to_csv(file, index=False)
+    found = diagnose(read_inputs(read_study(study_path)))
+    assert found.unreachable["points"].tolist() == [3]
+    assert np.isnan(found.snaps.set_index("what").loc["demand", "median_m"])
+    assert "NaN" in found._repr_html_()
+    line = next(line for line in found.summary_lines() if "vehicles.csv: declared" in line)
+    assert "no point is near enough" in line

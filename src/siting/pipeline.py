@@ -26,6 +26,7 @@ from siting.domain import SolveStatus, Stage, ignore_stage
 from siting.errors import Fault, InfeasibleError, InputError
 from siting.inputs.areas import read_areas
 from siting.inputs.districts import read_districts
+from siting.inputs.pings import measure_density
 from siting.inputs.population import read_population
 from siting.inputs.stations import merge_stations, read_stations
 from siting.inputs.vehicles import read_vehicles
@@ -66,6 +67,8 @@ if TYPE_CHECKING:
 
     from siting.alliance.games import CoalitionPlan
     from siting.diagnosis import Diagnosis
+    from siting.domain import Datum
+    from siting.inputs.pings import PingColumns, VehicleDensity
     from siting.inputs.stations import MergedStations
     from siting.instance import SitingInstance
     from siting.optimise.solve import Progress, SolveResult
@@ -86,6 +89,7 @@ __all__ = [
     "refuse_foreign_folder",
     "run",
     "solve_case",
+    "write_check",
     "write_investment",
     "write_outputs",
 ]
@@ -344,6 +348,30 @@ def run(study_path: Path, folder: Path) -> SitingPlan:
         plan = solve_case(build_case(read_inputs(read_study(study_path))))
         write_outputs(plan, folder)
     return plan
+
+
+def count_telemetry(
+    paths: Sequence[Path], *, out_file: Path, columns: PingColumns, datum: Datum, **options: int
+) -> VehicleDensity:
+    """Count vehicles by cell and brand from telemetry and write them as a table for `format: h3`.
+
+    Parameters
+    ----------
+    paths, columns, datum, options
+        As in `siting.inputs.pings.measure_density`.
+    out_file
+        A CSV.
+
+    Raises
+    ------
+    InputError
+        With the faults of every file, or if the extra is missing.
+    OutputError
+        If the file cannot be written.
+    """
+    density = measure_density(paths, columns=columns, datum=datum, **options)
+    write_file(out_file, render_csv(density.table))
+    return density
 
 
 def merge_feeds(feeds: Sequence[Path], *, out_file: Path) -> MergedStations:

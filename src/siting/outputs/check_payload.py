@@ -121,10 +121,15 @@ def _describe_roads(diagnosis: Diagnosis, project: MapProjection) -> dict[str, A
 
 
 def _describe_exclusions(diagnosis: Diagnosis, project: MapProjection) -> dict[str, Any]:
-    areas = diagnosis.survey.candidates.exclusion_areas
-    names = [] if areas is None else as_strings(areas["name"])
-    shapes = [] if areas is None else list(areas.geometry)
-    return {"id": names, **pack_polygons(shapes, project, tolerance_m=AREA_TOLERANCE_M)}
+    """Describe where nothing may stand: exclusion areas for sites, water for anything."""
+    water = diagnosis.inputs.water
+    tables = (diagnosis.survey.candidates.exclusion_areas, None if water is None else water.frame)
+    areas = [table for table in tables if table is not None]
+    shapes = [shape for table in areas for shape in table.geometry]
+    return {
+        "id": [name for table in areas for name in as_strings(table["name"])],
+        **pack_polygons(shapes, project, tolerance_m=AREA_TOLERANCE_M),
+    }
 
 
 def _describe_demand(diagnosis: Diagnosis, project: MapProjection) -> dict[str, Any]:
