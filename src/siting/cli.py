@@ -21,7 +21,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from siting import __version__
-from siting.domain import SECONDS_PER_MINUTE
+from siting.domain import SECONDS_PER_MINUTE, Datum
 from siting.errors import ExitCode, SitingError
 
 if TYPE_CHECKING:
@@ -44,6 +44,10 @@ stations_app = typer.Typer(
     help="Read, merge and write charging stations.", no_args_is_help=True, rich_markup_mode=None
 )
 app.add_typer(stations_app, name="stations")
+vehicles_app = typer.Typer(
+    help="Make a vehicle table.", no_args_is_help=True, rich_markup_mode=None
+)
+app.add_typer(vehicles_app, name="vehicles")
 out = Console(highlight=False, soft_wrap=True)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
 
@@ -374,6 +378,53 @@ def _batch_line(record: StudyRecord) -> str:
         )
     took = "done before" if record.reused else f"{record.wall_s:.1f} s"
     return escape(_printable(f"{record.name}: {detail} ({took})"))
+
+
+@vehicles_app.command("count")
+def count_vehicles(
+    telemetry: Annotated[list[Path], typer.Argument(help="Parquet files, or folders of them.")],
+    out_file: Annotated[Path, typer.Option("--out", "-o", help="A .csv of H3 cells.")],
+    *,
+    resolution: Annotated[int, typer.Option(min=0, max=15, help="Of the H3 cells.")] = 8,
+    k_vehicles: Annotated[
+        int, typer.Option("--k", min=1, help="Least vehicles of a brand that a cell is given for.")
+    ] = 11,
+    datum: Annotated[Datum, typer.Option(help="Datum of the coordinates.")] = Datum.WGS84,
+    vehicle_column: str = "vehicle_id",
+    brand_column: str = "brand",
+    longitude_column: str = "longitude",
+    latitude_column: str = "latitude",
+) -> None:
+    """Count vehicles by H3 cell and brand from telemetry, and suppress small counts."""
+    from siting.inputs.pings import PingColumns  # noqa: PLC0415 - keeps `--help` quick
+    from siting.pipeline import count_telemetry  # noqa: PLC0415 - the same
+
+    columns = PingColumns(
+        vehicle=vehicle_column,
+        brand=brand_column,
+        longitude=longitude_column,
+        latitude=latitude_column,
+    )
+    with _faults_explained():
+        found = count_telemetry(
+            telemetry,
+            out_file=out_file,
+            columns=columns,
+            datum=datum,
+            resolution=resolution,
+            k_vehicles=k_vehicles,
+        )
+    for brand, n in found.n_vehicle.items():
+        hidden = found.n_suppressed[brand]
+        if n < k_vehicles:
+            line = f"{brand}: fewer than {k_vehicles} vehicles, all suppressed"
+        else:
+            line = f"{n:,} vehicles of {brand}, {hidden:,} of them in suppressed cells"
+        out.print(escape(_printable(line)))
+    out.print(
+        f"{found.n_row:,} rows read, {found.n_row_left_out:,} without vehicle, brand or place; "
+        f"{len(found.table):,} cells: {escape(str(out_file))}"
+    )
 
 
 @app.command()
