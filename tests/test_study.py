@@ -248,3 +248,10 @@ def test_a_change_that_fits_nowhere_is_a_fault(key: str, value: str, what: str) 
     with pytest.raises(StudyError, match=what) as caught:
         parse_study(SMALLEST, folder=FOLDER, changes={key: value})
     assert [fault.column for fault in caught.value.faults] == [key]
+
+
+def test_a_notebook_shows_what_is_asked() -> None:
+    html = parse_study(SMALLEST.replace("Aito", "<b>Aito"), folder=FOLDER)._repr_html_()
+    for part in ("Toy town", "budget 5,000,000 CNY", "95% wait at most 5 minutes", "1,000,000"):
+        assert part in html, part
+    assert "<b>" not in html

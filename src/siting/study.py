@@ -29,6 +29,7 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from siting.domain import Accounts, Datum, Direction, Engine, Facility
 from siting.errors import Fault, StudyError
+from siting.notebook import show_tables
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -609,6 +610,24 @@ class Study(_Model):
     """How hard to look."""
     map: Map = Map()
     """How the map is drawn."""
+
+    def _repr_html_(self) -> str:
+        """Return what is asked, of which brands and with which tiers, for a notebook."""
+        import pandas as pd  # noqa: PLC0415 - reading a study needs no tables
+
+        access, service = self.access, self.service
+        lines = [
+            f"{self.name}: {self.title.en}",
+            f"budget {total_budget_cny(self):,.0f} CNY",
+            f"drives up to {access.cutoff_minutes:g} minutes",
+            f"{1 - service.wait_exceeded_share:.0%} wait at most {service.max_wait_minutes:g} minutes",
+        ]
+        if self.illustrative_note is not None:
+            lines.append(self.illustrative_note.en)
+        shown = ["id", "name", "usable_power_kw", "floor", "budget_cny"]
+        brands = pd.DataFrame([brand.model_dump(include=set(shown)) for brand in self.brands])
+        tiers = [{**tier.model_dump(), "name": tier.name.en} for tier in self.tiers]
+        return show_tables({"Brands": brands[shown], "Tiers": pd.DataFrame(tiers)}, lines=lines)
 
     @model_validator(mode="after")
     def _ids_are_unique(self) -> Self:
