@@ -78,7 +78,9 @@ class Siting(Engine):
     def __init__(self, case: Case) -> None:
         """Build the arcs, both ways round, in the shell of a road network."""
         ends_and_times = ("segment_from", "segment_to", "forward_s", "backward_s")
-        forward, reverse = build_arcs(int(case["n_node"]), *(case[key] for key in ends_and_times))
+        forward, reverse = build_arcs(
+            int(case["n_node"]), *(case[key] for key in ends_and_times), threads=self.threads
+        )
         nothing = np.empty(0)
         super().__init__(case)
         self.network = RoadNetwork(

@@ -89,6 +89,17 @@ def test_a_street_without_crossings_vanishes() -> None:
     assert core.n_core <= n_node // 10
 
 
+def test_arcs_do_not_depend_on_threads() -> None:
+    rng = np.random.default_rng(3)
+    ends = rng.integers(0, 60, (2, 400))  # many parallels, some loops
+    time_s = np.where(rng.random((2, 400)) < 0.2, np.inf, rng.uniform(1, 9, (2, 400)))
+    one, two = (build_arcs(60, *ends, *time_s, threads=threads) for threads in (1, 2))
+    for a, b in zip(one, two, strict=True):
+        np.testing.assert_array_equal(a.start, b.start)
+        np.testing.assert_array_equal(a.head, b.head)
+        np.testing.assert_array_equal(a.time_s, b.time_s)
+
+
 def test_blocks_do_not_depend_on_threads() -> None:
     forward, reverse = grid_arcs(300, seed=5)
     assert forward.start.size > 2 * BLOCK_NODES * BLOCKS_PER_TASK

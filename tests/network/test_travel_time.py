@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
+import networkx as nx
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -322,3 +323,33 @@ def test_equal_to_scipy_on_the_expanded_graph(  # noqa: PLR0917 - fixtures and d
     nearest = compute_nearest(network, demand, sites, direction=direction)
     whole = reference_times(network, demand, sites, cutoff_s=np.inf, direction=direction)
     np.testing.assert_allclose(nearest.time_s, whole.min(axis=1, initial=np.inf), atol=1e-6)
+    found = np.flatnonzero(nearest.station != NO_STATION)
+    np.testing.assert_allclose(
+        whole[found, nearest.station[found]], nearest.time_s[found], atol=1e-6
+    )
+    _check_reach(network, demand, sites, times, whole)
+
+
+def _check_reach(
+    network: RoadNetwork, demand: Snapped, sites: Snapped, times: TravelTimes, whole: Table
+) -> None:
+    """Hold the reasons against the times without a cutoff, and networkx's components."""
+    streets = nx.Graph()
+    streets.add_nodes_from(range(network.n_node))
+    is_open = network.segment_is_open
+    ends = zip(network.segment_from[is_open], network.segment_to[is_open], strict=True)
+    streets.add_edges_from((int(a), int(b)) for a, b in ends)
+    standing = network.segment_from[sites.segment[sites.on_network]]
+    joined = {node for site in standing for node in nx.node_connected_component(streets, int(site))}
+    for k, code in enumerate(explain_unreachable(network, demand, sites, times)):
+        if times.is_reached[k]:
+            expected = Reach.REACHED
+        elif demand.segment[k] < 0:
+            expected = Reach.OFF_NETWORK
+        elif int(network.segment_from[demand.segment[k]]) not in joined:
+            expected = Reach.OTHER_COMPONENT
+        elif np.isfinite(whole[k]).any():
+            expected = Reach.BEYOND_CUTOFF
+        else:
+            expected = Reach.ONE_WAY_TRAP
+        assert Reach(code) is expected

@@ -34,7 +34,7 @@ SLOTS = 16
 MOST_NEIGHBOURS = 8
 """A node with more neighbours than this is not contracted."""
 
-GROWTH = (0, 0, 2, 4, 6)
+GROWTH = (0, 0, 2, 4, 6, 8)
 """By round: how many arcs more than it takes away a contraction may add."""
 
 FREE, CONTRACTED, BORDER, FOREIGN = 0, 1, 2, 3
