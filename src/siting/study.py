@@ -615,12 +615,13 @@ class Study(_Model):
         """Return what is asked, of which brands and with which tiers, for a notebook."""
         import pandas as pd  # noqa: PLC0415 - reading a study needs no tables
 
-        access, service = self.access, self.service
+        service = self.service
+        in_time = 1 - service.wait_exceeded_share
         lines = [
             f"{self.name}: {self.title.en}",
             f"budget {total_budget_cny(self):,.0f} CNY",
-            f"drives up to {access.cutoff_minutes:g} minutes",
-            f"{1 - service.wait_exceeded_share:.0%} wait at most {service.max_wait_minutes:g} minutes",
+            f"drives up to {self.access.cutoff_minutes:g} minutes",
+            f"{in_time:.0%} wait at most {service.max_wait_minutes:g} minutes",
         ]
         if self.illustrative_note is not None:
             lines.append(self.illustrative_note.en)
