@@ -23,6 +23,7 @@ from rich.table import Table
 from siting import __version__
 from siting.domain import SECONDS_PER_MINUTE, Datum
 from siting.errors import ExitCode, SitingError
+from siting.outputs.page import PageLanguage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -287,6 +288,30 @@ def verify(
             out.print(f"       • and {len(check.faults) - FAULTS_SHOWN:,} more")
     if not all(check.passed for check in checks):
         raise typer.Exit(ExitCode.UNVERIFIED)
+
+
+@app.command()
+def report(
+    folder: Annotated[Path, typer.Argument(help="Output folder of `siting plan`.")],
+    out_file: Annotated[
+        Path | None, typer.Option("--out", "-o", help="The file; report.html in the folder.")
+    ] = None,
+    alliance_folder: Annotated[
+        Path | None,
+        typer.Option("--alliance", help="Output folder of `siting alliance` for the same study."),
+    ] = None,
+    language: Annotated[
+        PageLanguage, typer.Option("--lang", help="Languages of the report.")
+    ] = PageLanguage.BOTH,
+) -> None:
+    """Write the report of a written plan: a few pages for a board, which print on A4."""
+    from siting.pipeline import write_report  # noqa: PLC0415 - keeps `--help` quick
+
+    with _faults_explained():
+        path = write_report(
+            folder, out_file=out_file, alliance_folder=alliance_folder, language=language
+        )
+    out.print(f"report     {escape(str(path))}")
 
 
 @stations_app.command()

@@ -106,6 +106,12 @@ class InfeasibleError(SitingError):
     exit_code = ExitCode.INFEASIBLE
 
 
+class UnverifiedError(SitingError):
+    """A written plan does not hold when it is recomputed; the faults say where."""
+
+    exit_code = ExitCode.UNVERIFIED
+
+
 class SolveError(SitingError):
     """The solver stopped without a plan."""
 

@@ -23,7 +23,7 @@ from siting.alliance.games import compute_fingerprint
 from siting.case import SitingCase, StudyInputs, build_case
 from siting.diagnosis import diagnose
 from siting.domain import SolveStatus, Stage, ignore_stage
-from siting.errors import Fault, InfeasibleError, InputError
+from siting.errors import Fault, InfeasibleError, InputError, UnverifiedError
 from siting.inputs.areas import read_areas
 from siting.inputs.districts import read_districts
 from siting.inputs.pings import measure_density
@@ -55,12 +55,16 @@ from siting.outputs.files import (
 )
 from siting.outputs.manifest import build_manifest, render_manifest
 from siting.outputs.map import render_check_map, render_map
+from siting.outputs.page import PageLanguage
 from siting.outputs.proof import FLOWS_NAME, INSTANCE_NAME, render_flows, render_instance
+from siting.outputs.report import render_report
+from siting.outputs.report_alliance import read_alliance
 from siting.outputs.site_list import render_sites_csv, render_sites_geojson
 from siting.outputs.stations import write_stations
+from siting.outputs.written_plan import read_written_plan
 from siting.plan import ServiceState, SitingPlan
 from siting.study import Objective, Stations, Study, read_station_feeds, read_study
-from siting.verify import Check
+from siting.verify import Check, verify_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -76,6 +80,7 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 T = TypeVar("T")
 FEED_LISTS = (".yaml", ".yml")
+REPORT_NAME = "report.html"
 
 __all__ = [
     "Stage",
@@ -92,6 +97,7 @@ __all__ = [
     "write_check",
     "write_investment",
     "write_outputs",
+    "write_report",
 ]
 
 
@@ -339,6 +345,49 @@ def write_investment(
     for name, content in files.items():
         write_file(folder / name, content)
     write_file(folder / ALLIANCE_MANIFEST, render_alliance_manifest(investment, files=files))
+
+
+def write_report(
+    folder: Path,
+    *,
+    out_file: Path | None = None,
+    alliance_folder: Path | None = None,
+    language: PageLanguage = PageLanguage.BOTH,
+) -> Path:
+    """Write the report of a written plan, which must hold when it is recomputed, and say where.
+
+    Parameters
+    ----------
+    folder
+        The output folder of a plan.
+    out_file
+        Where the report goes; ``report.html`` in the folder if it is not given.
+    alliance_folder
+        The output folder of a joint investment of the same study.
+    language
+        The languages of the report.
+
+    Raises
+    ------
+    InputError
+        If a folder does not hold what it should.
+    UnverifiedError
+        If the plan does not hold.
+    OutputError
+        If the file cannot be written.
+    """
+    plan = read_written_plan(folder)
+    checks = verify_folder(folder)
+    faults = [fault for check in checks for fault in check.faults]
+    if faults:
+        remedy = "run `siting plan` again; a report shows only what holds"
+        raise UnverifiedError(
+            [Fault(file=str(folder), what=fault, remedy=remedy) for fault in faults]
+        )
+    alliance = None if alliance_folder is None else read_alliance(alliance_folder, plan)
+    path = out_file or folder / REPORT_NAME
+    write_file(path, render_report(plan, checks, alliance=alliance, language=language))
+    return path
 
 
 def run(study_path: Path, folder: Path) -> SitingPlan:

@@ -106,7 +106,13 @@ def open_page(browser: Browser, tmp_path: Path) -> OpenPage:
     """Open a page from a file; afterwards nothing was fetched and nothing complained."""
 
     @contextmanager
-    def opened(html: str, *, language: str = "en-GB", phone: bool = False) -> Iterator[Page]:
+    def opened(
+        html: str,
+        *,
+        language: str = "en-GB",
+        phone: bool = False,
+        ready: str = "body[data-ready]",
+    ) -> Iterator[Page]:
         path = tmp_path / "map.html"
         path.write_text(html, encoding="utf-8", newline="\n")
         asked: list[str] = []
@@ -131,7 +137,7 @@ def open_page(browser: Browser, tmp_path: Path) -> OpenPage:
 
         page.route("**/*", block)
         page.goto(path.as_uri())
-        page.wait_for_selector("body[data-ready]")
+        page.wait_for_selector(ready)
         page.evaluate(INKED)
         yield page
         assert asked == []

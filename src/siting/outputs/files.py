@@ -31,7 +31,8 @@ def write_folder(folder: Path, files: Mapping[str, bytes]) -> None:
     """Write all files of an output folder, or none.
 
     The files are written and synced in a folder beside the target, which then takes its place;
-    an older output of siting is replaced, a folder that holds anything else is refused.
+    an older output of siting is replaced, a folder that holds anything else is refused. A check
+    stays, for it belongs to the study; a report goes, for it belongs to the plan that was there.
 
     Parameters
     ----------

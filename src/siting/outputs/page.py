@@ -120,9 +120,9 @@ def render_page(
             '<meta name="viewport" content="width=device-width, initial-scale=1">',
             '<meta name="color-scheme" content="light">',
             f"<title>{escape(title)}</title>",
-            f"<style>{style}</style>\n</head>\n<body>",
+            f"<style>{style}</style>\n</head>\n<body>\n<main>",
             *(switch if language is PageLanguage.BOTH else []),
-            f'<div class="page">\n{body}\n</div>\n</body>\n</html>\n',
+            f'<div class="page">\n{body}\n</div>\n</main>\n</body>\n</html>\n',
         ]
     ).encode()
 
@@ -155,8 +155,8 @@ def render_row(head: str, cells: Iterable[str]) -> str:
 def render_table(head: str, rows: Iterable[str], foot: str = "") -> str:
     """Return a table that scrolls sideways where it must."""
     return (
-        f'<div class="scroll"><table><thead>{head}</thead><tbody>{"".join(rows)}</tbody>{foot}'
-        "</table></div>"
+        f'<div class="scroll" tabindex="0"><table><thead>{head}</thead>'
+        f"<tbody>{''.join(rows)}</tbody>{foot}</table></div>"
     )
 
 

@@ -1,0 +1,236 @@
+"""The report of the toy plan, whose figures conftest solves by hand; and what it refuses."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+from typer.testing import CliRunner
+
+from siting.cli import app
+from siting.domain import SolveStatus
+from siting.errors import ExitCode, InputError, UnverifiedError
+from siting.outputs.files import sha256
+from siting.outputs.page import PageLanguage
+from siting.outputs.report import read_words
+from siting.pipeline import write_outputs, write_report
+from siting.verify import verify_folder
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from contextlib import AbstractContextManager
+    from pathlib import Path
+
+    from playwright.sync_api import Page
+
+    from siting.plan import SitingPlan
+
+    OpenPage = Callable[..., AbstractContextManager[Page]]
+
+HOSTILE = (
+    '<img src=x onerror="alert(1)">',
+    "</text></svg><script>alert(2)</script>",
+    "{cost}' onload='alert(3)",
+)
+CHINESE = re.compile("[\u4e00-\u9fff]")
+
+
+@pytest.fixture
+def folder(toy_plan: SitingPlan, tmp_path: Path) -> Path:
+    write_outputs(toy_plan, tmp_path / "out")
+    return tmp_path / "out"
+
+
+def words_of(page: str) -> str:
+    """Return a page's text as a reader sees it, without its style."""
+    body = page[page.index("<body>") :]
+    return re.sub(r"\s+", " ", re.sub("<[^>]*>", " ", body))
+
+
+def test_it_says_what_the_plan_says(folder: Path) -> None:
+    path = write_report(folder, language=PageLanguage.EN)
+    text = words_of(path.read_text("utf-8"))
+    assert path == folder / "report.html"
+    # 290 kWh wanted: 60 served today, 60 with accounts shared, 270 by two sites for 3.5 million.
+    for part in (
+        "Illustrative data All of this is made up.",
+        "Build 2 sites for 3.50 million CNY",
+        "drivers then get 93 % of the energy they want, up from 21 %",
+        "with nothing built, would give 21 %",
+        "at least 90 % (Bee)",
+        "1 × Big 1 × Small",
+        "of a budget of 4.00",
+        "1 North Gate Old Town Big 2.50 170 57 % 3.4",
+        "2 South Gate Old Town Small 1.00 40 40 % 4.0",
+        "Together 3.50 210",
+        "Ant 32 % 21 % 95 % 190",
+        "This plan is worth 270 kWh a day",
+        "No plan within the same rules can be worth more than 271",
+        "The distance is 0.40 %, within the 0.5 % asked for",
+        "1 demand points with 6.9 % of the energy wanted are out of reach",
+        "no road near 1",
+    ):
+        assert part in text, (part, text)
+
+
+def test_a_plan_that_is_not_proven_never_reads_as_one(
+    build_toy_plan: Callable[..., SitingPlan], tmp_path: Path
+) -> None:
+    plan = build_toy_plan(status=SolveStatus.FEASIBLE)
+    write_outputs(plan, tmp_path / "out")
+    manifest = json.loads((tmp_path / "out" / "plan.json").read_bytes())
+    manifest["solve"]["gap_asked"] = 0.001
+    (tmp_path / "out" / "plan.json").write_text(json.dumps(manifest), encoding="utf-8")
+    page = write_report(tmp_path / "out").read_text("utf-8")
+    assert "Not proven best: the search stopped at a limit" in page
+    assert "未证明最优" in page
+    assert "counts as proven" not in page
+    assert "That is proven" not in page
+
+
+def test_the_same_folder_gives_the_same_bytes(folder: Path, tmp_path: Path) -> None:
+    first = write_report(folder).read_bytes()
+    assert write_report(folder, out_file=tmp_path / "again.html").read_bytes() == first
+
+
+def test_a_report_in_one_language_holds_that_one_alone(folder: Path) -> None:
+    english = write_report(folder, language=PageLanguage.EN).read_text("utf-8")
+    chinese = write_report(folder, language=PageLanguage.ZH).read_text("utf-8")
+    assert not CHINESE.search(english)
+    assert 'class="switch"' not in english
+    assert '<html lang="zh-CN">' in chinese
+    assert "建设2座充电站" in chinese
+    for word in ("Build", "sites", "served", "brand"):
+        assert word not in words_of(chinese).replace("sites.csv", "")
+
+
+def test_every_text_stands_in_both_languages_with_the_same_values() -> None:
+    for facility in ("charging_station", "service_centre"):
+        texts = read_words(facility, PageLanguage.BOTH).texts  # type: ignore[arg-type] - its value
+        for key, text in texts.items():
+            values = [sorted(re.findall(r"\{(\w+)\}", text[lang])) for lang in ("en", "zh")]
+            assert values[0] == values[1], key
+
+
+def test_hostile_names_are_shown_and_do_nothing(
+    build_toy_plan: Callable[..., SitingPlan], tmp_path: Path
+) -> None:
+    plan = build_toy_plan(site_names=HOSTILE, district_name=HOSTILE[1], station_name=HOSTILE[0])
+    write_outputs(plan, tmp_path / "out")
+    page = write_report(tmp_path / "out").read_text("utf-8")
+    assert "<script" not in page
+    assert "<img" not in page
+    assert "&lt;img src=x onerror=&quot;alert(1)&quot;&gt;" in page
+    assert "&lt;/text&gt;&lt;/svg&gt;&lt;script&gt;" in page
+    policy = re.search(r'Content-Security-Policy" content="([^"]*)"', page)
+    assert policy is not None
+    assert policy[1].startswith("default-src 'none'; style-src 'sha256-")
+
+
+def test_a_plan_that_was_changed_has_no_report(folder: Path) -> None:
+    sites = folder / "sites.csv"
+    sites.write_bytes(sites.read_bytes().replace(b"2500000.0", b"2400000.0"))
+    with pytest.raises(UnverifiedError, match=r"sites\.csv has changed"):
+        write_report(folder)
+    result = CliRunner().invoke(app, ["report", str(folder)])
+    assert result.exit_code == ExitCode.UNVERIFIED
+    assert not (folder / "report.html").exists()
+    drawn = folder / "map.html"
+    drawn.write_bytes(drawn.read_bytes() + b" ")
+    with pytest.raises(InputError, match=r"map\.html.*not the file that the plan was written"):
+        write_report(folder)
+
+
+def test_what_is_no_plan_is_refused_in_words(folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="holds no plan"):
+        write_report(tmp_path / "nowhere")
+    (folder / "plan.json").write_text("{", encoding="utf-8")
+    with pytest.raises(InputError, match="is no JSON"):
+        write_report(folder)
+    (folder / "plan.json").write_text('{"title": 1}', encoding="utf-8")
+    with pytest.raises(InputError, match="is no manifest"):
+        write_report(folder)
+
+
+def test_a_report_is_no_part_of_the_plan_and_goes_with_it(
+    folder: Path, toy_plan: SitingPlan
+) -> None:
+    result = CliRunner().invoke(app, ["report", str(folder), "--lang", "zh"])
+    assert result.exit_code == 0, result.output
+    assert "report.html" in result.output
+    assert all(check.passed for check in verify_folder(folder))
+    write_outputs(toy_plan, folder)
+    assert not (folder / "report.html").exists()
+
+
+def write_alliance(folder: Path, **changes: object) -> Path:
+    brand = {"alone_share": 0.5, "joint_share": 0.9, "alone_cost_cny": 1e6, "gain_cny": 2e6}
+    alliance = {
+        "asked": {"rule": "nucleolus", "game": "budget"},
+        "brands": [
+            brand | {"brand": "ant", "pays_cny": 2.25e6},
+            brand | {"brand": "bee", "pays_cny": 1.25e6},
+        ],
+        "least_core": {"least_cny": 3e5, "most_cny": 4e5},
+        "joint_plan": {"cost_cny": 3.5e6, "served_kwh_per_day": 270.0},
+        "inputs_sha256": {},
+        **changes,
+    }
+    folder.mkdir(exist_ok=True)
+    (folder / "alliance.json").write_text(json.dumps(alliance), encoding="utf-8")
+    return folder
+
+
+def test_alone_against_together(folder: Path, tmp_path: Path) -> None:
+    alliance = write_alliance(tmp_path / "alliance")
+    path = write_report(folder, alliance_folder=alliance, language=PageLanguage.EN)
+    text = words_of(path.read_text("utf-8"))
+    assert "by the rule chosen: By least objection" in text
+    assert "Ant 50 % 90 % 1.00 2.25 2.00" in text
+    assert "could gain at least 0.30 million CNY by leaving" in text
+    assert "not this plan's own" not in text
+    write_alliance(alliance, joint_plan={"cost_cny": 3e6, "served_kwh_per_day": 270.0})
+    path = write_report(folder, alliance_folder=alliance)
+    assert "not this plan&#x27;s own" in path.read_text("utf-8")
+
+
+@pytest.mark.parametrize(
+    ("changes", "what"),
+    [
+        ({"inputs_sha256": {"roads.npz": sha256(b"")}}, "other inputs"),
+        ({"brands": []}, "other brands"),
+        ({"asked": 1}, "no joint investment"),
+    ],
+)
+def test_an_alliance_of_something_else_is_refused(
+    folder: Path, tmp_path: Path, changes: dict[str, object], what: str
+) -> None:
+    alliance = write_alliance(tmp_path / "alliance", **changes)
+    with pytest.raises(InputError, match=what):
+        write_report(folder, alliance_folder=alliance)
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("phone", [False, True])
+def test_in_a_browser_it_fetches_nothing_and_has_no_barrier(
+    open_page: OpenPage,
+    build_toy_plan: Callable[..., SitingPlan],
+    check_with_axe: Callable[[Page], None],
+    tmp_path: Path,
+    *,
+    phone: bool,
+) -> None:
+    plan = build_toy_plan(site_names=HOSTILE, district_name=HOSTILE[1])
+    write_outputs(plan, tmp_path / "out")
+    alliance = write_alliance(tmp_path / "alliance")
+    path = write_report(tmp_path / "out", alliance_folder=alliance)
+    with open_page(path.read_text("utf-8"), phone=phone, ready="footer, .basis") as page:
+        check_with_axe(page)
+        assert "Build 2 sites" in page.inner_text("h1")
+        page.click('label[for="lang-zh"]')
+        assert "建设2座充电站" in page.inner_text("h1")
+        check_with_axe(page)
+        width = page.evaluate("document.documentElement.scrollWidth - innerWidth")
+        assert width <= 0
