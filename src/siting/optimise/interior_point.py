@@ -26,6 +26,7 @@ from siting.optimise.site_rules import COUNT
 if TYPE_CHECKING:
     from siting.domain import FloatArray, IntArray, LongArray
     from siting.optimise.gain_rows import GainRows
+    from siting.optimise.limits import Watch
     from siting.optimise.site_rules import SiteRules
 
 MOST_ITERATIONS = 60
@@ -55,13 +56,10 @@ class InteriorAnswer:
         The bound with its prices, and the weights of the best fractional plan seen.
     relaxed
         What that fractional plan is worth.
-    visits
-        Work done, in pair visits.
     """
 
     bound: Bound
     relaxed: float
-    visits: int
 
 
 def _find_levels(rows: GainRows) -> _Levels:
@@ -80,6 +78,7 @@ def solve_interior(
     *,
     tolerance: float = 1e-6,
     enough: float = -np.inf,
+    watch: Watch | None = None,
 ) -> InteriorAnswer:
     """Solve the linear relaxation.
 
@@ -92,17 +91,19 @@ def solve_interior(
         ``enough`` (or to the bound, where that is nothing).
     enough
         Stop as soon as the bound is below this.
-
+    watch
+        Told of the work done, and asked whether to go on.
     """
     if not rows.n_row:
         bound = evaluate_price(rows, rules, np.zeros(0))
-        return InteriorAnswer(bound=bound, relaxed=-np.inf, visits=0)
+        return InteriorAnswer(bound=bound, relaxed=-np.inf)
     levels, sides = _find_levels(rows), _all_sides(rules)
     state = _start(rows, rules, sides, levels)
     best_price, best_value, relaxed = state.level_price, np.inf, -np.inf
     best_sides, best_weight = state.side_price, state.weight
-    iterations = 0
-    for iterations in range(1, MOST_ITERATIONS + 1):  # noqa: B007 - counted for the work done
+    lengths = np.diff(rows.start).astype(float)
+    visits = 0.5 * float(lengths @ lengths) + rows.n_site**3 / FACTOR_SPEED
+    for _ in range(MOST_ITERATIONS):
         value = _bound_value(rows, rules, sides, levels, state)
         if value < best_value:
             best_value, best_price, best_sides = value, state.level_price, state.side_price
@@ -114,6 +115,10 @@ def solve_interior(
             tolerance * room, EXACT * abs(best_value)
         ):
             break
+        if watch is not None:
+            watch.spend(visits)
+            if watch.stop_reason is not None:
+                break
         try:
             # Prices grow without limit where no plan keeps the rules; stop before they overflow.
             with np.errstate(all="raise", under="ignore"):
@@ -130,12 +135,7 @@ def solve_interior(
         rule_price=best_sides[1:],
         weight=best_weight,
     )
-    lengths = np.diff(rows.start).astype(float)
-    return InteriorAnswer(
-        bound=bound,
-        relaxed=relaxed,
-        visits=int(iterations * (0.5 * lengths @ lengths + rows.n_site**3 / FACTOR_SPEED)),
-    )
+    return InteriorAnswer(bound=bound, relaxed=relaxed)
 
 
 def _all_sides(rules: SiteRules) -> RuleSides:

@@ -61,7 +61,7 @@ CORE_PER_OPENED = 5
 LEAST_CORE = 300
 MOST_ADDED = 50
 LEAST_NARROWED = 0.1
-ROOT_KICKS = 100
+ROOT_KICKS, KICKS_AT_ONCE = 100, 20
 # The bound needs to be no sharper than this part of what is still open.
 SHARP = 0.02
 NODE_SHARP = 1e-4
@@ -208,11 +208,20 @@ class _Search:
         if not part.rows.n_row:
             self.offer(part.whole_plan(start))
             return
-        self._searches += 1
-        seed = self.watch.limits.seed + self._searches
-        found = search_swaps(part.rows, part.rules, start, kicks=kicks, seed=seed)
-        self.watch.spend(found.visits)
-        self.offer(part.whole_plan(found.opened))
+        for _ in range(max(1, kicks // KICKS_AT_ONCE)):
+            self._searches += 1
+            found = search_swaps(
+                part.rows,
+                part.rules,
+                start,
+                kicks=min(kicks, KICKS_AT_ONCE),
+                seed=self.watch.limits.seed + self._searches,
+            )
+            start = found.opened
+            self.watch.spend(found.visits)
+            self.offer(part.whole_plan(start))
+            if self.stopped:
+                break
 
     def find_first(self, part: _Part) -> bool:
         """Find any plan and improve it; return False if the rules allow none."""
@@ -416,9 +425,9 @@ def _solve_core(
     for _ in range(CORE_ROUNDS):
         reduced, group = reduce_rows(rows, number_sites(core))
         small_rules = rules.restrict(core)
-        answer = solve_interior(reduced, small_rules, enough=search.target, tolerance=tolerance)
-        search.watch.spend(answer.visits)
-        small = answer.bound
+        small = solve_interior(
+            reduced, small_rules, enough=search.target, tolerance=tolerance, watch=search.watch
+        ).bound
         weight = np.zeros(rows.n_site)
         weight[core] = small.weight
         whole = evaluate_price(
@@ -627,11 +636,14 @@ def _choose_sites(part: _Part, best: Bound, search: _Search) -> BoolArray:
         without, _ = reduce_rows(rows, number_sites(none))
         falls = []
         for child, limits in ((without, rules.restrict(none)), (rows, rules.require_one_of(~none))):
-            answer = solve_interior(child, limits, enough=search.target, tolerance=TRIAL_SHARP)
-            search.watch.spend(answer.visits)
-            falls.append(max(TINY, min(room, best.value - answer.bound.value)))
+            bound = solve_interior(
+                child, limits, enough=search.target, tolerance=TRIAL_SHARP, watch=search.watch
+            ).bound
+            falls.append(max(TINY, min(room, best.value - bound.value)))
         if falls[0] * falls[1] > most:
             chosen, most = members, falls[0] * falls[1]
+        if search.stopped:
+            break
     return chosen
 
 
