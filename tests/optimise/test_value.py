@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from siting.domain import SolveStatus
+from siting.domain import Engine, SolveStatus
 from siting.instance import CLOSED, SitingInstance, evaluate, no_requirements
 from siting.optimise.assignment import assign_drivers
 from siting.optimise.result import SolveOptions
@@ -106,3 +106,18 @@ def test_a_start_that_breaks_a_constraint_is_passed_over() -> None:
 def test_a_worth_that_makes_no_sense_is_refused(worth: float) -> None:
     with pytest.raises(ValueError, match="finite and not negative"):
         Valuation(service_cny_per_kwh_per_day=worth, cost_weight=1.0)
+
+
+@settings(max_examples=12)
+@given(seed=st.integers(0, 10_000), budget=st.sampled_from([60.0, np.inf]))
+def test_prices_leave_an_interval_that_holds_the_truth(seed: int, budget: float) -> None:
+    instance = build_instance(np.random.default_rng(seed), floor=0.0, budget=budget)
+    valuation = Valuation(service_cny_per_kwh_per_day=4.0, cost_weight=0.5)
+    by_prices = SolveOptions(gap=1e-6, work_limit=50.0, engine=Engine.LAGRANGIAN)
+    result = solve_for_value(instance, valuation=valuation, options=by_prices)
+    true = best_by_enumeration(instance, valuation)
+    assert result.decision is not None
+    assert valuation.value_cny(evaluate(instance, result.decision)) == result.value_cny
+    assert result.value_cny <= true + 1e-6
+    assert result.bound_cny >= true - 1e-6
+    assert result.value_cny >= 0.8 * true

@@ -12,17 +12,20 @@ from __future__ import annotations
 import math
 import time
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from siting.domain import Engine, SolveStatus
 from siting.instance import CLOSED, evaluate
 from siting.optimise.assignment import assign_drivers
-from siting.optimise.formulation import build_columns, build_model, build_site_rows
+from siting.optimise.formulation import build_model
 from siting.optimise.limits import StopReason, Watch, compute_gap
-from siting.optimise.links import NO_LINK, build_links
+from siting.optimise.links import NO_LINK
 from siting.optimise.mip import solve_mip
+from siting.optimise.solve import LINKS_FOR_HIGHS
+from siting.optimise.tier_problem import build_problem
+from siting.optimise.tier_solver import solve_by_prices
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,6 +35,7 @@ if TYPE_CHECKING:
     from siting.optimise.formulation import Columns
     from siting.optimise.links import Links
     from siting.optimise.result import SolveOptions
+    from siting.optimise.tier_problem import TierProblem
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,7 +119,9 @@ def solve_for_value(
     valuation
         What counts.
     options
-        Gap, limits, seed and engine.
+        Gap, limits, seed and engine. ``auto`` takes HiGHS for small instances and where service
+        has no worth, and prices with annealing for all others; it does not branch after them, so
+        it may end with a gap: the interval is part of the answer.
     starts
         (n_site,) tiers of plans that are known; the best feasible one is where the solver starts,
         and the answer is never worse. Those that are not feasible are passed over.
@@ -130,28 +136,23 @@ def solve_for_value(
         decision = max(
             known, key=lambda d: valuation.value_cny(evaluate(instance, d)), default=None
         )
-        links = build_links(
-            instance, supply_used=np.ones(instance.n_supply, dtype=bool), merged=True
+        problem = build_problem(
+            instance,
+            service_weight=valuation.service_cny_per_kwh_per_day,
+            cost_weight=valuation.cost_weight,
         )
-        columns = build_columns(instance)
-        model = replace(
-            build_model(instance, links, columns, build_site_rows(instance, columns)),
-            cost=np.concatenate(
-                (
-                    valuation.cost_weight * columns.cost_cny,
-                    -valuation.service_cny_per_kwh_per_day * links.worth,
-                )
-            ),
+        links = problem.links
+        small = links.n_link <= LINKS_FOR_HIGHS or not valuation.service_cny_per_kwh_per_day
+        by_prices = options.engine is Engine.LAGRANGIAN or (
+            options.engine is Engine.AUTO and not small
         )
-        answer = solve_mip(
-            model,
-            watch,
-            engine=Engine.SCIP if options.engine is Engine.SCIP else Engine.HIGHS,
-            start=None if decision is None else _point(decision, links, columns),
-        )
-        if answer.values is not None:
-            chosen = np.flatnonzero(np.round(answer.values[: columns.n_column]))
-            found = _decide(instance, columns.tier_of_site(chosen))
+        if by_prices:
+            answer = _by_prices(problem, watch, decision)
+        else:
+            engine = Engine.SCIP if options.engine is Engine.SCIP else Engine.HIGHS
+            answer = _by_mip(instance, problem, watch, decision, engine=engine)
+        if answer.tier_of_site is not None:
+            found = _decide(instance, answer.tier_of_site)
             decision = max(
                 (d for d in (decision, found) if d is not None),
                 key=lambda d: valuation.value_cny(evaluate(instance, d)),
@@ -162,7 +163,7 @@ def solve_for_value(
             value = valuation.value_cny(evaluate(instance, decision))
         # Known without any solve: everybody served at the best worth in reach, for nothing.
         at_best = float(links.row_kwh_per_day @ np.maximum.reduceat(links.worth, links.start[:-1]))
-        bound = min(-answer.bound, valuation.service_cny_per_kwh_per_day * at_best)
+        bound = min(answer.bound, valuation.service_cny_per_kwh_per_day * at_best)
         bound = max(bound, value)
         gap = compute_gap(value, bound)
         status = answer.status if decision is None else SolveStatus.FEASIBLE
@@ -177,6 +178,47 @@ def solve_for_value(
             wall_s=watch.seconds,
             cpu_s=time.process_time() - started_cpu_s,
         )
+
+
+class _Answer(NamedTuple):
+    """What an engine found: tiers or None, a bound of the value, and how far it came."""
+
+    tier_of_site: IntArray | None
+    bound: float
+    status: SolveStatus
+
+
+def _by_prices(problem: TierProblem, watch: Watch, start: Decision | None) -> _Answer:
+    answer = solve_by_prices(problem, watch, start=None if start is None else start.tier_of_site)
+    if answer.plan is None:
+        return _Answer(None, answer.point.bound, SolveStatus.NO_PLAN)
+    tier_of_site = answer.plan.tier_of_site(problem)
+    return _Answer(tier_of_site, answer.point.bound, SolveStatus.FEASIBLE)
+
+
+def _by_mip(
+    instance: SitingInstance,
+    problem: TierProblem,
+    watch: Watch,
+    start: Decision | None,
+    *,
+    engine: Engine,
+) -> _Answer:
+    links, columns = problem.links, problem.columns
+    model = replace(
+        build_model(instance, links, columns, problem.rows),
+        cost=np.concatenate((-problem.menu.gain, -problem.reach.worth[problem.reach.row_link])),
+    )
+    answer = solve_mip(
+        model,
+        watch,
+        engine=engine,
+        start=None if start is None else _point(start, links, columns),
+    )
+    if answer.values is None:
+        return _Answer(None, -answer.bound, answer.status)
+    chosen = np.flatnonzero(np.round(answer.values[: columns.n_column]))
+    return _Answer(columns.tier_of_site(chosen), -answer.bound, answer.status)
 
 
 def _decide(instance: SitingInstance, tier_of_site: IntArray) -> Decision | None:
