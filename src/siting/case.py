@@ -11,7 +11,9 @@ from dataclasses import dataclass, fields, replace
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
+import geopandas as gpd
 import numpy as np
+import pandas as pd
 from scipy.spatial import cKDTree
 
 from siting.demand import build_demand
@@ -40,13 +42,17 @@ from siting.network.snapping import Snapped, snap_to_roads
 from siting.network.travel_time import compute_travel_times
 from siting.network.unreachable import Reach, explain_unreachable
 from siting.service import build_promise, compute_capacities_kwh_per_day, compute_session_power_kw
-from siting.study import WorthShape, energy_by_brand, total_budget_cny
+from siting.study import (
+    CandidateSource,
+    VehicleFormat,
+    WorthShape,
+    energy_by_brand,
+    total_budget_cny,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
-    import geopandas as gpd
-    import pandas as pd
     from numpy.typing import NDArray
 
     from siting.demand import Demand
@@ -320,8 +326,13 @@ def survey_city(
     )
     fates = combine_stations(inputs.stations)
     if access is None:
-        points = {"demand": demand.frame, "sites": candidates.frame, "stations": fates.standing}
-        access = measure_access(inputs, points, on_stage=on_stage)
+        access = measure_access(
+            inputs,
+            demand=demand,
+            candidates=candidates,
+            stations=fates.standing,
+            on_stage=on_stage,
+        )
     return Survey(
         demand=demand,
         candidates=candidates,
@@ -522,10 +533,28 @@ def build_network(study: Study, roads: RoadTable) -> tuple[RoadNetwork, tuple[Fa
     return network, congestion.notices
 
 
+def list_point_files(
+    inputs: StudyInputs, candidates: CandidateTable
+) -> Iterator[tuple[str, Datum, gpd.GeoDataFrame]]:
+    """Yield every file of places beside roads: its name, its datum, its points in WGS-84."""
+    files = inputs.study.inputs
+    if files.vehicles.format is VehicleFormat.POINTS:
+        yield files.vehicles.file_name, files.vehicles.datum, inputs.vehicles.frame
+    for table, spec in zip(inputs.stations, files.stations, strict=True):
+        yield spec.path.name, spec.datum, table.frame
+    spec_path = files.candidates.path
+    if files.candidates.source is CandidateSource.FILE and spec_path is not None:
+        parts = [candidates.frame.geometry, candidates.excluded.geometry]
+        every = gpd.GeoDataFrame(geometry=pd.concat(parts, ignore_index=True))
+        yield spec_path.name, files.candidates.datum, every
+
+
 def measure_access(
     inputs: StudyInputs,
-    points: Mapping[str, gpd.GeoDataFrame],
     *,
+    demand: Demand,
+    candidates: CandidateTable,
+    stations: gpd.GeoDataFrame,
     on_stage: Callable[[Stage], None] = ignore_stage,
 ) -> RoadAccess:
     """Build the network, snap everything to it, and compute the travel times.
@@ -534,8 +563,8 @@ def measure_access(
     ----------
     inputs
         What the study's files hold.
-    points
-        ``demand``, ``sites`` and ``stations``; points, WGS-84.
+    demand, candidates, stations
+        What is snapped; points, WGS-84.
     on_stage
         Told of each stage as it begins.
     """
@@ -543,10 +572,11 @@ def measure_access(
     on_stage(Stage.BUILD_NETWORK)
     network, hour_notices = build_network(study, inputs.roads)
     datum_notices = [
-        check_datum(network, table.frame, declared=spec.datum, file=spec.path.name)
-        for table, spec in zip(inputs.stations, study.inputs.stations, strict=True)
-        if len(table.frame)
+        check_datum(network, frame, declared=datum, file=file)
+        for file, datum, frame in list_point_files(inputs, candidates)
+        if len(frame)
     ]
+    points = {"demand": demand.frame, "sites": candidates.frame, "stations": stations}
     on_stage(Stage.TRAVEL_TIMES)
     snapped = {
         what: snap_to_roads(

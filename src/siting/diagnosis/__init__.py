@@ -9,10 +9,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import geopandas as gpd
-import pandas as pd
-
-from siting.case import build_case, build_network, compare_datums, survey_city
+from siting.case import (
+    build_case,
+    build_network,
+    compare_datums,
+    list_point_files,
+    survey_city,
+)
 from siting.diagnosis.figures import Diagnosis
 from siting.diagnosis.places import (
     RoadCheck,
@@ -21,13 +24,12 @@ from siting.diagnosis.places import (
     check_roads,
     locate_on_roads,
 )
-from siting.domain import Datum, Stage, ignore_stage
-from siting.study import CandidateSource, VehicleFormat
+from siting.domain import Stage, ignore_stage
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
-    from siting.case import StudyInputs, Survey
+    from siting.case import StudyInputs
 
 __all__ = ["Diagnosis", "RoadCheck", "RoadPoints", "RoadState", "diagnose"]
 
@@ -78,24 +80,8 @@ def diagnose(
         stations_on_road=stations,
         datum_fits={
             file: compare_datums(network, points, declared=datum)
-            for file, datum, points in _list_point_files(inputs, survey)
+            for file, datum, points in list_point_files(inputs, survey.candidates)
             if len(points)
         },
         far_m=far_m,
     )
-
-
-def _list_point_files(
-    inputs: StudyInputs, survey: Survey
-) -> Iterator[tuple[str, Datum, gpd.GeoDataFrame]]:
-    """Yield every file of places beside roads: its name, its datum, its points in WGS-84."""
-    files = inputs.study.inputs
-    if files.vehicles.format is VehicleFormat.POINTS:
-        yield files.vehicles.file_name, files.vehicles.datum, inputs.vehicles.frame
-    for table, spec in zip(inputs.stations, files.stations, strict=True):
-        yield spec.path.name, spec.datum, table.frame
-    candidates = files.candidates
-    if candidates.source is CandidateSource.FILE and candidates.path is not None:
-        parts = [survey.candidates.frame.geometry, survey.candidates.excluded.geometry]
-        every = gpd.GeoDataFrame(geometry=pd.concat(parts, ignore_index=True))
-        yield candidates.path.name, candidates.datum, every
