@@ -260,11 +260,11 @@ class _Page:
         if core.upper_cny <= 0:
             words = self.say("core_full", cny=show_millions(-core.epsilon_cny))
         elif core.lower_cny > 0:
-            who = [self.group_of(names) for names in core.binding]
+            groups = [self.group_of(names) for names in core.binding]
             words = self.say(
                 "core_empty",
                 cny=show_millions(core.lower_cny),
-                who=Both(" · ".join(w.en for w in who), " · ".join(w.zh for w in who)),
+                who=Both(" · ".join(w.en for w in groups), " · ".join(w.zh for w in groups)),
             )
         else:
             words = self.say(
@@ -273,7 +273,13 @@ class _Page:
                 most=show_millions(core.upper_cny),
                 cny=show_millions(core.epsilon_cny),
             )
-        return self._section("core_title", "", f"<p>{words}</p>")
+        more = ""
+        game = self.it.solved.game
+        best = game.proper[np.argmax(game.value_cny[game.proper])] if game.proper.size else 0
+        if self.surplus and game.value_cny[best] > game.total_cny:
+            who = self.group_of(game.names(int(best)))
+            more = f'<p class="note">{self.say("core_service", who=who)}</p>'
+        return self._section("core_title", "", f"<p>{words}</p>{more}")
 
     def ledger(self) -> str:
         """Return what each brand pays at the sites, settles, and borrows; and every site."""
