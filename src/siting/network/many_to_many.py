@@ -47,7 +47,7 @@ HAIR = 1e-9
 CORE_FROM_NODES = 16_000_000
 """From so many nodes to be settled in all searches together, contracting first may pay …"""
 
-CORE_FROM_TIMES = 8
+CORE_FROM_TIMES = 32
 """… and does if each node of the network is settled so many times on average."""
 
 
