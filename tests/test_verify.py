@@ -118,6 +118,44 @@ def test_a_changed_byte_and_a_file_too_many_are_found(out: Path) -> None:
         verify_folder(out)
 
 
+def edit_certificate(folder: Path, edit: Callable[[dict[str, Any]], None]) -> None:
+    path = folder / "certificate.json"
+    certificate = json.loads(path.read_bytes())
+    edit(certificate)
+    path.write_text(json.dumps(certificate), encoding="utf-8")
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    edit_manifest(
+        folder, lambda manifest: manifest["files_sha256"].update({"certificate.json": digest})
+    )
+
+
+def test_the_bound_is_proven_by_the_prices_alone(out: Path) -> None:
+    # All 1,500 kWh within reach are served, and prices of 1 on them prove that no more can be.
+    proof = verify_folder(out)[-1]
+    assert proof.passed
+    assert "prices alone prove 0.0" in proof.detail
+    edit_certificate(out, lambda c: c.update(demand=[[0.0, 0.0]] * 3, budget=0.0))
+    assert "do not prove the bound" in " ".join(faults_of(out))
+
+
+@pytest.mark.parametrize(
+    ("edit", "says"),
+    [
+        (lambda c: c.update(bound_by_duality_kwh_per_day=1499.0), "do not prove the bound"),
+        (lambda c: c.update(demand=[[-1.0, 0.0]] * 3), "a price is negative"),
+        (lambda c: c.update(demand=[[1.0, 1.0]] * 2), "belong to another instance"),
+        (lambda c: c.update(greatest_count=1.0), "a limit that is not there has a price"),
+        (lambda c: c.update(cliques=[{"sites": [0, 1], "price": 1.0}]), "do not stand too close"),
+        (lambda c: c.update(budget=float("nan")), "no finite number"),
+    ],
+)
+def test_a_certificate_that_proves_nothing_is_found(
+    out: Path, edit: Callable[[dict[str, Any]], None], says: str
+) -> None:
+    edit_certificate(out, edit)
+    assert says in " ".join(faults_of(out))
+
+
 def test_a_folder_without_a_plan_is_refused(tmp_path: Path) -> None:
     result = CliRunner().invoke(app, ["verify", str(tmp_path)])
     assert result.exit_code == ExitCode.BAD_INPUT

@@ -23,8 +23,9 @@ from siting.alliance.games import compute_fingerprint
 from siting.case import SitingCase, StudyInputs, build_case
 from siting.diagnosis import diagnose
 from siting.domain import SolveStatus, Stage, ignore_stage
-from siting.errors import Fault, InfeasibleError, InputError, UnverifiedError
+from siting.errors import Fault, InfeasibleError, InputError, OutputError, UnverifiedError
 from siting.inputs.areas import read_areas
+from siting.inputs.candidates import find_candidate_faults
 from siting.inputs.districts import read_districts
 from siting.inputs.pings import measure_density
 from siting.inputs.population import read_population
@@ -44,6 +45,8 @@ from siting.outputs.alliance_tables import (
     render_alliance_manifest,
     render_tables,
 )
+from siting.outputs.compare import PlanComparison, compare_plans, render_comparison_csv
+from siting.outputs.compare_page import render_comparison
 from siting.outputs.files import (
     CHECK_NAME,
     MANIFEST_NAME,
@@ -56,7 +59,7 @@ from siting.outputs.files import (
 from siting.outputs.manifest import build_manifest, render_manifest
 from siting.outputs.map import render_check_map, render_map
 from siting.outputs.page import PageLanguage
-from siting.outputs.proof import FLOWS_NAME, INSTANCE_NAME, render_flows, render_instance
+from siting.outputs.proof import INSTANCE_NAME, render_instance, render_proof
 from siting.outputs.report import render_report
 from siting.outputs.report_alliance import read_alliance
 from siting.outputs.site_list import render_sites_csv, render_sites_geojson
@@ -95,6 +98,7 @@ __all__ = [
     "run",
     "solve_case",
     "write_check",
+    "write_comparison",
     "write_investment",
     "write_outputs",
     "write_report",
@@ -152,7 +156,7 @@ def read_inputs(
         else _collect(faults, read_areas, files.water.path, files.water.datum)
     )
     if faults or roads is None or vehicles is None:
-        raise InputError(faults)
+        raise InputError([*faults, *find_candidate_faults(files.candidates)])
     return StudyInputs(
         study=study,
         roads=roads,
@@ -230,8 +234,7 @@ def solve_case(
 def write_outputs(plan: SitingPlan, folder: Path) -> None:
     """Write a plan into a folder, whole or not at all.
 
-    The site list, the map, the manifest, and what `siting.verify` needs: the flows and the
-    instance.
+    The site list, the map, the manifest, and what `siting.verify` needs.
 
     Raises
     ------
@@ -241,8 +244,7 @@ def write_outputs(plan: SitingPlan, folder: Path) -> None:
     files = {
         "sites.csv": render_sites_csv(plan),
         "sites.geojson": render_sites_geojson(plan),
-        FLOWS_NAME: render_flows(plan),
-        INSTANCE_NAME: render_instance(plan.case.instance),
+        **render_proof(plan),
         "map.html": render_map(plan).encode(),
     }
     manifest = render_manifest(build_manifest(plan, files=files))
@@ -388,6 +390,28 @@ def write_report(
     path = out_file or folder / REPORT_NAME
     write_file(path, render_report(plan, checks, alliance=alliance, language=language))
     return path
+
+
+def write_comparison(
+    first: Path, second: Path, *, out_file: Path, language: PageLanguage = PageLanguage.BOTH
+) -> PlanComparison:
+    """Write what changed from one written plan to another: a page, and the sites as CSV beside it.
+
+    Raises
+    ------
+    InputError
+        If a folder holds no plan, or the plans are of two kinds.
+    OutputError
+        If the files cannot be written, or the page would take the table's name.
+    """
+    table_file = out_file.with_suffix(".csv")
+    if table_file == out_file:
+        what, remedy = "is the name of the table beside the page", "name the page .html"
+        raise OutputError([Fault(file=str(out_file), what=what, remedy=remedy)])
+    comparison = compare_plans(read_written_plan(first), read_written_plan(second))
+    write_file(table_file, render_comparison_csv(comparison))
+    write_file(out_file, render_comparison(comparison, language=language))
+    return comparison
 
 
 def run(study_path: Path, folder: Path) -> SitingPlan:

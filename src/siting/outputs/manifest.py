@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import platform
 from dataclasses import asdict
 from importlib.metadata import version
@@ -52,6 +53,7 @@ def build_manifest(plan: SitingPlan, *, files: Mapping[str, bytes]) -> dict[str,
             "status": solve.status.value,
             "objective_kwh_per_day": solve.objective,
             "bound_kwh_per_day": solve.bound,
+            "bound_by_duality_kwh_per_day": as_finite(solve.bound_by_duality),
             "gap": solve.gap,
             "gap_asked": study.solve.gap,
             "time_limit_s": study.solve.time_limit_s,
@@ -107,6 +109,11 @@ def _describe_fairness(plan: SitingPlan) -> dict[str, Any] | None:
         "price_share_least": least,
         "price_share_most": most,
     }
+
+
+def as_finite(value: float) -> float | None:
+    """Return a number that JSON has; None for an infinity."""
+    return value if math.isfinite(value) else None
 
 
 def study_without_folder(plan: SitingPlan) -> dict[str, Any]:

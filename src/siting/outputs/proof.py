@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from siting.optimise.certificate import render_certificate
 from siting.outputs.files import render_csv
 from siting.outputs.units import name_columns
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from siting.instance import SitingInstance
     from siting.plan import SitingPlan
 
-INSTANCE_NAME, FLOWS_NAME = "instance.npz", "flows.csv"
+INSTANCE_NAME, FLOWS_NAME, CERTIFICATE_NAME = "instance.npz", "flows.csv", "certificate.json"
 INSTANCE_VERSION = 1
 KWH_DECIMALS = 3
 
@@ -44,6 +45,17 @@ def render_instance(instance: SitingInstance) -> bytes:
     stream = io.BytesIO()
     np.savez_compressed(stream, head=np.frombuffer(text, dtype=np.uint8), **arrays)  # type: ignore[arg-type]  # the stubs take the names for options
     return stream.getvalue()
+
+
+def render_proof(plan: SitingPlan) -> dict[str, bytes]:
+    """Return what `siting verify` needs, by file name: instance, flows, certificate if any."""
+    files = {FLOWS_NAME: render_flows(plan), INSTANCE_NAME: render_instance(plan.case.instance)}
+    solve = plan.solve
+    if solve.multipliers is not None:
+        files[CERTIFICATE_NAME] = render_certificate(
+            solve.multipliers, objective=solve.objective, bound=solve.bound_by_duality
+        )
+    return files
 
 
 def render_flows(plan: SitingPlan) -> bytes:
