@@ -441,7 +441,7 @@ def _solve_core(
             best = whole
         inner = replace(part, rows=reduced, rules=small_rules, sites=part.sites[core], price=None)
         start = round_weight(small.weight, small_rules)
-        if start is not None:
+        if start is not None and not search.stopped:
             search.improve(inner, start, kicks=kicks)
         outside = np.flatnonzero(~core & (whole.score > _least_chosen(small.score, rules.most)))
         near = whole.value - small.value <= SHARP * (whole.value - search.target)
