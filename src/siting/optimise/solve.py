@@ -14,13 +14,14 @@ from siting.instance import CLOSED, Decision, SitingInstance, evaluate
 from siting.optimise.assignment import assign_drivers, solve_baseline
 from siting.optimise.certificate import check_bound
 from siting.optimise.formulation import build_model
-from siting.optimise.lagrangian import Fixings, start_descent
+from siting.optimise.lagrangian import start_descent
 from siting.optimise.limits import Limits, Progress, StopReason, Watch, compute_gap
 from siting.optimise.mip import solve_mip
 from siting.optimise.result import SolveOptions, SolveResult, WarmStart
 from siting.optimise.tier_problem import build_problem
 from siting.optimise.tier_solver import (
     descend_to_rest,
+    find_strong_links,
     is_impossible,
     price_instance,
     solve_by_prices,
@@ -185,14 +186,10 @@ class _Run:
         if self.infeasible:
             return
         limits = Limits(gap=self.watch.limits.gap, work_limit=PRICING_WORK)
-        fixings = Fixings(
-            allowed=np.ones(self.problem.n_column, dtype=bool), required=self.problem.required
-        )
         self._take_point(
             descend_to_rest(
                 self.problem,
                 point or start_descent(self.problem),
-                fixings,
                 Watch(limits),
                 value=self.objective,
             )
@@ -207,7 +204,13 @@ class _Run:
         """Solve the whole model by a MIP solver, from the best plan there is."""
         self.engines.append(engine.value)
         problem = self.problem
-        model = build_model(self.instance, problem.links, problem.columns, problem.rows)
+        model = build_model(
+            self.instance,
+            problem.links,
+            problem.columns,
+            problem.rows,
+            strong=None if self.point is None else find_strong_links(problem, self.point),
+        )
         start = None
         if self.plan is not None:
             opened = np.zeros(problem.n_column)

@@ -18,7 +18,14 @@ import numpy as np
 from siting.instance import CLOSED
 from siting.optimise.certificate import TierPrices
 from siting.optimise.formulation import RowKey, RowKind
-from siting.optimise.lagrangian import DualPoint, Fixings, Prices, descend, start_descent
+from siting.optimise.lagrangian import (
+    DualPoint,
+    Fixings,
+    Prices,
+    descend,
+    reduced_gains,
+    start_descent,
+)
 from siting.optimise.limits import compute_gap
 from siting.optimise.links import NO_LINK
 from siting.optimise.tier_search import build_search
@@ -26,7 +33,7 @@ from siting.optimise.tier_search import build_search
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from siting.domain import FloatArray, IntArray, LongArray
+    from siting.domain import BoolArray, FloatArray, IntArray, LongArray
     from siting.instance import SitingInstance
     from siting.optimise.limits import Watch
     from siting.optimise.tier_problem import TierProblem
@@ -38,10 +45,14 @@ REST, LEAST_FALL = 100, 0.02
 MOVES_PER_COLUMN, ROUNDS = 20, 5
 CHUNKS = 20
 # Temperatures, in worths of a column's mean cost; a round from a good plan starts cooler.
-WARM, WARM_AGAIN, COLD = 0.1, 0.05, 0.004
+WARM, WARM_AGAIN, COLD = 0.07, 0.04, 0.004
 # Columns that the relaxation opens so far make up the first plan; those, half of the openings.
 OPENED_MUCH, OPENED_AT_ALL = 0.1, 0.01
 FLOORS_KEPT_TO = 1e-9
+# A strong row is priced if it is worth more than this, per kWh.
+PRICED = 1e-4
+# What the search makes of a missed floor at least, as a share of the greatest price of a row.
+FLOOR_FELT = 0.05
 # A round that brings less than this share is the last.
 LEAST_GAIN = 3e-4
 
@@ -111,7 +122,7 @@ def solve_by_prices(
     on_step
         Told of objective and bound as they move.
     """
-    fixings = Fixings(allowed=np.ones(problem.n_column, dtype=bool), required=problem.required)
+    fixings = _all_open(problem)
     point = point or start_descent(problem)
     plan, order = None, None
     if start is not None:
@@ -120,10 +131,11 @@ def solve_by_prices(
     floor_weight = 1.0
     for number in range(n_round):
         value = plan.value if plan else -math.inf
-        point = descend_to_rest(problem, point, fixings, watch, value=value, on_step=on_step)
+        point = descend_to_rest(problem, point, watch, value=value, on_step=on_step)
         if is_done(watch, value, point.bound) or is_impossible(problem, point.bound):
             break
-        boost = floor_weight * (problem.reach.share @ point.prices.floor)
+        least = FLOOR_FELT * (floor_weight > 1.0) * float(point.prices.row.max(initial=0.0))
+        boost = floor_weight * (problem.reach.share @ np.maximum(point.prices.floor, least))
         found = _anneal(
             problem,
             _stand(problem, _first_order(problem, point) if order is None else order, boost),
@@ -137,8 +149,7 @@ def solve_by_prices(
         order = found.plan.column[found.plan.column != CLOSED]
         settled = _settle(problem, found)
         if settled is None:
-            # A floor is missed: the search must feel it more.
-            floor_weight, point = 2.0 * floor_weight, _wake_floors(point)
+            floor_weight *= 2.0  # a floor may be missed: the search must feel it more
             continue
         gained = settled.value - value
         if gained > 0.0:
@@ -147,6 +158,10 @@ def solve_by_prices(
         if number > 0 and gained < LEAST_GAIN * settled.value:
             break
     return TierAnswer(plan=plan, point=point)
+
+
+def _all_open(problem: TierProblem) -> Fixings:
+    return Fixings(allowed=np.ones(problem.n_column, dtype=bool), required=problem.required)
 
 
 def is_done(watch: Watch, objective: float, bound: float) -> bool:
@@ -166,7 +181,6 @@ def is_impossible(problem: TierProblem, bound: float) -> bool:
 def descend_to_rest(
     problem: TierProblem,
     point: DualPoint,
-    fixings: Fixings,
     watch: Watch,
     *,
     value: float,
@@ -180,7 +194,7 @@ def descend_to_rest(
         aim = value
         if not math.isfinite(value):
             aim = 0.0 if not math.isfinite(bound) else 0.97 * bound
-        point = descend(problem, point, fixings, n_iteration=N_ITERATION, aim=aim)
+        point = descend(problem, point, _all_open(problem), n_iteration=N_ITERATION, aim=aim)
         watch.spend(N_ITERATION * problem.reach.worth.size)
         on_step(value, point.bound)
         if is_impossible(problem, point.bound) or is_done(watch, value, point.bound):
@@ -276,11 +290,26 @@ def _settle(problem: TierProblem, search: TierSearch) -> TierPlan | None:
     )
 
 
-def _wake_floors(point: DualPoint) -> DualPoint:
-    """Return the point with every floor priced at something, for the search to feel it."""
-    least = 0.05 * float(point.prices.row.max(initial=0.0))
-    floor = np.maximum(point.prices.floor, least)
-    return replace(point, prices=Prices(point.prices.row, floor, point.prices.side))
+def find_strong_links(problem: TierProblem, point: DualPoint) -> BoolArray:
+    """(n_link,) links whose strong row has a price: fills of their site that leave them a profit.
+
+    By linear duality the strong row of a link is worth what its profit is above that of the last
+    row which its site's best column still takes.
+    """
+    reach, menu = problem.reach, problem.menu
+    row_price = point.prices.row - reach.share @ point.prices.floor
+    profit = reach.worth - row_price[reach.row]
+    _, fall = reduced_gains(problem, point, _all_open(problem))
+    strong = np.zeros(profit.size, dtype=bool)
+    for j in np.flatnonzero(problem.columns.buildable):
+        first, last = reach.start[j], reach.start[j + 1]
+        best = menu.start[j] + np.argmin(fall[menu.start[j] : menu.start[j + 1]])
+        order = first + np.argsort(-profit[first:last], kind="stable")
+        taken = np.cumsum(reach.kwh[reach.row[order]])
+        full = np.searchsorted(taken, menu.kwh[best])
+        least = max(0.0, profit[order[full]]) if full < order.size else 0.0
+        strong[first:last] = profit[first:last] > least + PRICED
+    return strong[reach.row_link]
 
 
 def price_instance(instance: SitingInstance, problem: TierProblem, point: DualPoint) -> TierPrices:

@@ -1,4 +1,4 @@
-# ruff: noqa: C901, PLR0912, PLR0915 - kernels are long and flat
+# ruff: noqa: C901, PLR0912 - kernels are long and flat
 """The best flow for a set of opened capacities, kept optimal as they change.
 
 Given capacities, the model is a transport problem with a price p_s on every supply and λ_r on every
@@ -7,12 +7,12 @@ row, and a flow is optimal if and only if
     slack_rs = λ_r + p_s - a_rs ≥ 0,  = 0 where x_rs > 0;  λ_r = 0 where energy is unserved;
     p_s = 0 where capacity is spare
 
-(primal-dual, after Ford and Fulkerson 1957). A changed capacity breaks the last two at one supply,
-or at the rows that it dropped. Each is mended in phases: shortest paths in the slacks move the
-prices until an end is within reach at no slack, then flow is pushed along tight links as long as
-any gets through. Spare capacity takes a row's unserved energy, or a row from another supply, which
-then has spare capacity itself; a dropped row goes the other way. Only what lies nearer than the end
-is looked at, so a change costs what it moves and not what there is.
+(primal-dual, after Ford and Fulkerson 1957). A changed capacity breaks the last two at one supply.
+It is mended in phases: shortest paths in the slacks move the prices until an end is within reach at
+no slack, then flow is pushed along tight links as long as any gets through. Spare capacity takes a
+row's unserved energy, or a row from another supply, which then has spare capacity itself; what is
+too much goes the other way. Only what lies nearer than the end is looked at, so a change costs what
+it moves and not what there is.
 """
 
 from __future__ import annotations
@@ -128,22 +128,9 @@ def set_capacity(reach: Reach, flows: Flows, supply: int, kwh: float) -> float:
                 price = max(price, flows.worth[link] - flows.row_price[reach.row[link]])
             flows.supply_price[supply] = price
         return _fill_supply(reach, flows, supply)
-    total, excess = 0.0, used - kwh
-    for link in range(first, last):
-        if excess <= 0.0:
-            break
-        lost = min(flows.x[link], excess)
-        if lost > 0.0:
-            excess -= lost
-            flows.unserved[reach.row[link]] += lost
-            total -= lost * flows.worth[link]
-            _change(flows, link, -lost)
+    total = _drain_supply(reach, flows, supply, used - kwh)
     if kwh <= 0.0:
         flows.supply_price[supply] = 0.0
-    for link in range(first, last):
-        row = reach.row[link]
-        if flows.unserved[row] > TINY and flows.row_price[row] > TIGHT:
-            total += _serve_row(reach, flows, row)
     return total
 
 
@@ -202,8 +189,12 @@ def _reprice(flows: Flows, row: int, price: float) -> None:
 @compiled
 def _settle_nearest(flows: Flows, n_settled: int, n_touched: int) -> int:
     """Move the nearest unsettled supply to its place in the list and return it."""
-    nearest = n_settled
+    nearest, least = n_settled, 0.0
+    if n_settled > 0:
+        least = flows.distance[flows.touched[n_settled - 1]]
     for k in range(n_settled + 1, n_touched):
+        if flows.distance[flows.touched[nearest]] <= least:
+            break  # none can be nearer than the last one settled
         if flows.distance[flows.touched[k]] < flows.distance[flows.touched[nearest]]:
             nearest = k
     supply = flows.touched[nearest]
@@ -350,33 +341,26 @@ def _push_from_supply(reach: Reach, flows: Flows, source: int) -> float:
 
 
 @compiled
-def _serve_row(reach: Reach, flows: Flows, source: int) -> float:
-    """Serve a row's unserved energy as long as it gains; return the gain."""
+def _drain_supply(reach: Reach, flows: Flows, source: int, excess: float) -> float:
+    """Send what a supply serves too much to other supplies, or nowhere; return the loss, ≤ 0."""
     total = 0.0
     x, distance = flows.x, flows.distance
-    while flows.unserved[source] > TINY and flows.row_price[source] > TIGHT:
-        limit, found = flows.row_price[source], False
-        n_settled, n_touched = 0, 0
-        first = reach.row_start[source]
-        for k in range(first, first + flows.n_open[source]):
-            link = flows.open_link[k]
-            s = reach.supply[link]
-            slack = flows.row_price[source] + flows.supply_price[s] - flows.worth[link]
-            n_touched = _touch(flows, s, max(0.0, slack), 0, n_touched)
+    while excess > TINY:
+        limit = FAR
+        n_settled, n_touched = 0, _touch(flows, source, 0.0, 0, 0)
         while n_settled < n_touched:
             s = _settle_nearest(flows, n_settled, n_touched)
             if distance[s] >= limit:
                 break
             n_settled += 1
-            if flows.spare[s] > TINY:
-                limit, found = distance[s], True
+            if s != source and flows.spare[s] > TINY:
+                limit = distance[s]
                 break
             for link in range(reach.start[s], reach.start[s + 1]):
-                row = reach.row[link]
-                if x[link] <= TINY or row == source:
+                if x[link] <= TINY:
                     continue
-                if distance[s] + flows.row_price[row] < limit:
-                    limit, found = distance[s] + flows.row_price[row], True
+                row = reach.row[link]
+                limit = min(limit, distance[s] + flows.row_price[row])
                 first = reach.row_start[row]
                 for k in range(first, first + flows.n_open[row]):
                     other = flows.open_link[k]
@@ -385,80 +369,78 @@ def _serve_row(reach: Reach, flows: Flows, source: int) -> float:
                     length = distance[s] + max(0.0, slack)
                     if length < distance[t] and length < limit:
                         n_touched = _touch(flows, t, length, flows.level[s] + 1, n_touched)
-            if found and limit <= distance[s]:
+            if limit <= distance[s]:
                 break
-        gain = flows.row_price[source] - limit
-        _move_prices(reach, flows, limit, n_settled, 1.0)
-        _reprice(flows, source, gain)
         pushed = 0.0
-        if found:
+        if limit < FAR:
+            _move_prices(reach, flows, limit, n_settled, 1.0)
             _prepare_push(reach, flows, n_touched)
-            pushed = _push_from_row(reach, flows, source)
-        total += gain * pushed
+            pushed = _push_out(reach, flows, source, excess)
         _forget(flows, n_touched)
         if pushed <= 0.0:
             break
+        total -= flows.supply_price[source] * pushed
+        excess -= pushed
+    for link in range(reach.start[source], reach.start[source + 1]):
+        # What float64 has left over.
+        lost = min(x[link], max(excess, 0.0))
+        if flows.kwh[source] <= 0.0:
+            lost = x[link]
+        if lost > 0.0:
+            excess -= lost
+            total -= lost * flows.worth[link]
+            flows.unserved[reach.row[link]] += lost
+            _change(flows, link, -lost)
     return total
 
 
 @compiled
-def _push_from_row(reach: Reach, flows: Flows, source: int) -> float:
-    """Push a row's unserved energy along tight links until none gets through."""
+def _push_out(reach: Reach, flows: Flows, source: int, excess: float) -> float:
+    """Push a supply's excess along tight links until none gets through; return how much did."""
     pushed, x = 0.0, flows.x
-    k_source, first_source = 0, reach.row_start[source]
-    while flows.unserved[source] > TINY and k_source < flows.n_open[source]:
-        start = flows.open_link[first_source + k_source]
-        s = reach.supply[start]
-        slack = flows.row_price[source] + flows.supply_price[s] - flows.worth[start]
-        if slack > TIGHT or not flows.alive[s] or flows.level[s] != 0:
-            k_source += 1
-            continue
-        flows.path[0], flows.via[s] = s, start
-        n_path = 1
-        while n_path > 0:
-            s = flows.path[n_path - 1]
-            end, dropped, deeper = flows.spare[s] > TINY, -1, -1
-            while not end and deeper < 0 and flows.cursor[s] < reach.start[s + 1]:
-                link = flows.cursor[s]
-                row = reach.row[link]
-                if x[link] > TINY and row != source:
-                    if flows.row_price[row] <= TIGHT:
-                        end, dropped = True, link
+    flows.path[0] = source
+    n_path = 1
+    while n_path > 0 and pushed < excess:
+        s = flows.path[n_path - 1]
+        end, dropped, deeper = s != source and flows.spare[s] > TINY, -1, -1
+        while not end and deeper < 0 and flows.cursor[s] < reach.start[s + 1]:
+            link = flows.cursor[s]
+            row = reach.row[link]
+            if x[link] > TINY:
+                if flows.row_price[row] <= TIGHT:
+                    end, dropped = True, link
+                    break
+                first = reach.row_start[row]
+                for k in range(first, first + flows.n_open[row]):
+                    other = flows.open_link[k]
+                    t = reach.supply[other]
+                    slack = flows.row_price[row] + flows.supply_price[t] - flows.worth[other]
+                    if slack <= TIGHT and flows.alive[t] and flows.level[t] == flows.level[s] + 1:
+                        deeper = t
+                        flows.via[t], flows.out[t] = other, link
                         break
-                    first = reach.row_start[row]
-                    for k in range(first, first + flows.n_open[row]):
-                        other = flows.open_link[k]
-                        t = reach.supply[other]
-                        slack = flows.row_price[row] + flows.supply_price[t] - flows.worth[other]
-                        if slack <= TIGHT and flows.alive[t] and flows.level[t] == n_path:
-                            deeper = t
-                            flows.via[t], flows.out[t] = other, link
-                            break
-                if deeper < 0:
-                    flows.cursor[s] += 1
-            if deeper >= 0:
-                flows.path[n_path] = deeper
-                n_path += 1
-                continue
-            if not end:
-                flows.alive[s] = False
-                n_path -= 1
-                continue
-            amount = flows.unserved[source]
-            amount = min(amount, x[dropped] if dropped >= 0 else flows.spare[s])
-            for k in range(1, n_path):
-                amount = min(amount, x[flows.out[flows.path[k]]])
-            if dropped >= 0:
-                _change(flows, dropped, -amount)
-                flows.unserved[reach.row[dropped]] += amount
-            else:
-                flows.spare[s] -= amount
-            for k in range(n_path):
-                t = flows.path[k]
-                _change(flows, flows.via[t], amount)
-                if k > 0:
-                    _change(flows, flows.out[t], -amount)
-            flows.unserved[source] -= amount
-            pushed += amount
-            n_path = 0
+            if deeper < 0:
+                flows.cursor[s] += 1
+        if deeper >= 0:
+            flows.path[n_path] = deeper
+            n_path += 1
+            continue
+        if not end:
+            flows.alive[s] = False
+            n_path -= 1
+            continue
+        amount = min(excess - pushed, x[dropped] if dropped >= 0 else flows.spare[s])
+        for k in range(1, n_path):
+            amount = min(amount, x[flows.out[flows.path[k]]])
+        if dropped >= 0:
+            _change(flows, dropped, -amount)
+            flows.unserved[reach.row[dropped]] += amount
+        else:
+            flows.spare[s] -= amount
+        for k in range(1, n_path):
+            t = flows.path[k]
+            _change(flows, flows.out[t], -amount)
+            _change(flows, flows.via[t], amount)
+        pushed += amount
+        n_path = 1
     return pushed
