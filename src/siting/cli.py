@@ -314,6 +314,28 @@ def report(
     out.print(f"report     {escape(str(path))}")
 
 
+@app.command()
+def compare(
+    first: Annotated[Path, typer.Argument(help="Output folder of one `siting plan`.")],
+    second: Annotated[Path, typer.Argument(help="Output folder of another.")],
+    out_file: Annotated[
+        Path, typer.Option("--out", "-o", help="The page; a .csv of the sites goes beside it.")
+    ],
+    language: Annotated[
+        PageLanguage, typer.Option("--lang", help="Languages of the page.")
+    ] = PageLanguage.BOTH,
+) -> None:
+    """Show what changed from one written plan to another, on one map and in tables."""
+    from siting.pipeline import write_comparison  # noqa: PLC0415 - keeps `--help` quick
+
+    with _faults_explained():
+        compared = write_comparison(first, second, out_file=out_file, language=language)
+    for line in compared.summary_lines():
+        out.print(escape(_printable(line)))
+    out.print(f"page       {escape(str(out_file))}")
+    out.print(f"table      {escape(str(out_file.with_suffix('.csv')))}")
+
+
 @stations_app.command()
 def merge(
     feeds: Annotated[

@@ -23,10 +23,7 @@ from siting.outputs.page import (
     show_percent,
 )
 from siting.outputs.report_map import (
-    DENSITY_COLOURS,
-    STATION_KEY,
     build_sheet,
-    find_density_steps,
     get_tier_look,
     read_places,
     render_dot,
@@ -39,7 +36,7 @@ from siting.outputs.report_parts import (
     STATES,
     read_style,
     read_words,
-    render_box,
+    render_ground_keys,
     render_made,
     render_section,
     render_state_bars,
@@ -222,9 +219,7 @@ class _Report:
             f"{_key_dot(*get_tier_look(k, len(tiers)))}{self.show(self.plan.tiers[tier])}"
             for k, tier in reversed(list(enumerate(tiers)))
         ]
-        if drawing["stations"]["id"]:
-            keys.append(f"{STATION_KEY}{self.say('key_station')}")
-        keys += self._density_keys()
+        keys += render_ground_keys(self.words, drawing)
         return self._section(
             "map_title",
             "",
@@ -235,20 +230,6 @@ class _Report:
             "</figcaption></figure>",
             css_class="where",
         )
-
-    def _density_keys(self) -> list[str]:
-        steps = [
-            f"{step:,.0f}" if step >= 1 else f"{step:g}"
-            for step in find_density_steps(self.plan.drawing)
-        ]
-        if not steps:
-            return []
-        names = [f"&lt; {steps[0]}", *(f"≥ {step}" for step in steps)]
-        boxes = "".join(
-            f'<span class="step">{render_box(colour)}{name}</span>'
-            for colour, name in zip(DENSITY_COLOURS, names, strict=False)
-        )
-        return [f'{self.say("key_demand")}<span class="steps">{boxes}</span>']
 
     def _source(self) -> str:
         source = self.plan.drawing["study"]["sources"]["roads"]

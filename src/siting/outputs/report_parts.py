@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from siting.domain import Facility
 from siting.outputs.alliance_charts import render_bar
 from siting.outputs.page import PageLanguage, Phrases, read_asset, show_number
+from siting.outputs.report_map import DENSITY_COLOURS, STATION_KEY, find_density_steps
 from siting.outputs.written_plan import as_both
 
 if TYPE_CHECKING:
@@ -25,11 +26,13 @@ def read_style() -> str:
     return read_asset("alliance_assets", "page.css") + read_asset(ASSETS, "report.css")
 
 
-def read_words(facility: Facility, language: PageLanguage) -> Phrases:
-    """Return the words of the pages that are drawn from written plans."""
+def read_words(facility: Facility, language: PageLanguage, *more: str) -> Phrases:
+    """Return the words of the pages that are drawn from written plans, and those of more assets."""
     texts = json.loads(read_asset(ASSETS, "texts.json"))
     if facility is Facility.SERVICE_CENTRE:
         texts |= json.loads(read_asset(ASSETS, "service_centre_texts.json"))
+    for name in more:
+        texts |= json.loads(read_asset(ASSETS, name))
     return Phrases(texts=texts, language=language)
 
 
@@ -96,6 +99,22 @@ def render_state_key(
 
 def _state_texts(states: Iterable[str]) -> list[str]:
     return [state if state.startswith("state_") else f"state_{state}" for state in states]
+
+
+def render_ground_keys(words: Phrases, drawing: dict[str, Any]) -> list[str]:
+    """Return what stands for stations and for demand on the still map."""
+    keys = []
+    if drawing["stations"]["id"]:
+        keys.append(f"{STATION_KEY}{words.say('key_station')}")
+    steps = [f"{step:,.0f}" if step >= 1 else f"{step:g}" for step in find_density_steps(drawing)]
+    if steps:
+        names = [f"&lt; {steps[0]}", *(f"≥ {step}" for step in steps)]
+        boxes = "".join(
+            f'<span class="step">{render_box(colour)}{name}</span>'
+            for colour, name in zip(DENSITY_COLOURS, names, strict=False)
+        )
+        keys.append(f'{words.say("key_demand")}<span class="steps">{boxes}</span>')
+    return keys
 
 
 def render_box(colour: str) -> str:
