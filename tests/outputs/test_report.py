@@ -15,7 +15,7 @@ from siting.errors import ExitCode, InputError, UnverifiedError
 from siting.outputs.files import sha256
 from siting.outputs.page import PageLanguage
 from siting.outputs.report import read_words
-from siting.pipeline import write_outputs, write_report
+from siting.pipeline import run, write_outputs, write_report
 from siting.verify import verify_folder
 
 if TYPE_CHECKING:
@@ -34,6 +34,13 @@ HOSTILE = (
     "</text></svg><script>alert(2)</script>",
     "{cost}' onload='alert(3)",
 )
+CENTRES = {
+    "energy: {km_per_day: 10, kwh_per_km: 1, public_share: 1}": (
+        "facility: service_centre\n"
+        "visits: {visits_per_year: 10, hours_per_visit: 2, opening_hours_per_day: 10}"
+    ),
+    "connectors: 60, power_kw: 120, cost_cny": "bays: 60, cost_cny",
+}
 CHINESE = re.compile("[\u4e00-\u9fff]")
 
 
@@ -210,6 +217,32 @@ def test_an_alliance_of_something_else_is_refused(
     alliance = write_alliance(tmp_path / "alliance", **changes)
     with pytest.raises(InputError, match=what):
         write_report(folder, alliance_folder=alliance)
+
+
+def test_the_certificate_is_told_in_plain_words(study_path: Path, tmp_path: Path) -> None:
+    plan = run(study_path, tmp_path / "out")
+    path = write_report(tmp_path / "out", language=PageLanguage.EN)
+    text = words_of(path.read_text("utf-8"))
+    gap = f"{100 * (plan.solve.bound_by_duality / plan.solve.objective - 1):.2f}"
+    assert "certificate.json holds prices by which anybody can recompute" in text
+    assert f"{gap} % above this plan." in text
+    assert "the bound, from the certificate&#x27;s prices" in text
+    assert "no certificate.json" not in text
+
+
+def test_service_centres_are_told_in_visits(study_path: Path, tmp_path: Path) -> None:
+    text = study_path.read_text("utf-8")
+    for old, new in CENTRES.items():
+        assert old in text
+        text = text.replace(old, new)
+    study_path.write_text(text, encoding="utf-8")
+    run(study_path, tmp_path / "out")
+    page = words_of(write_report(tmp_path / "out").read_text("utf-8"))
+    assert "This plan is worth 1,500 visits a year" in page
+    assert "A vehicle comes to a service centre 10 times a year." in page
+    assert "本方案的服务量为每年1,500次" in page
+    for word in ("kWh", "energy", "charg", "千瓦时", "充电"):
+        assert word not in page, page[page.index(word) - 80 :][:160]
 
 
 @pytest.mark.browser
