@@ -13,11 +13,13 @@ import pytest
 from typer.testing import CliRunner
 
 from siting.cli import app
+from siting.domain import Facility
 from siting.errors import ExitCode, InputError, OutputError
 from siting.instance import CLOSED, Decision, evaluate
 from siting.outputs.compare import PlanComparison, SiteChange, compare_plans
 from siting.outputs.compare_page import render_comparison
 from siting.outputs.page import PageLanguage
+from siting.outputs.units import name_keys
 from siting.outputs.written_plan import read_written_plan
 from siting.pipeline import write_comparison, write_outputs
 from siting.plan import ServiceState
@@ -190,8 +192,21 @@ def test_the_command_and_its_refusals(folders: tuple[Path, Path], tmp_path: Path
     assert "holds no plan" in result.output
     with pytest.raises(OutputError, match="the name of the table"):
         write_comparison(*folders, out_file=tmp_path / "page.csv")
-    edit_manifest(folders[1], lambda m: m.update(facility="service_centre"))
+    centre = Facility.SERVICE_CENTRE
+    edit_manifest(folders[1], lambda m: m.update(name_keys(m, centre) | {"facility": centre.value}))
     with pytest.raises(InputError, match="compare plans of one kind"):
+        read_both(folders)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("cost_cny", "1e6"), ("solve", {}), ("sites", [{"tier": "big"}]), ("cost_cny", float("nan"))],
+)
+def test_a_manifest_that_was_tampered_with_is_refused(
+    folders: tuple[Path, Path], key: str, value: object
+) -> None:
+    edit_manifest(folders[0], lambda m: m.update({key: value}))
+    with pytest.raises(InputError, match="lacks a figure or has a wrong one"):
         read_both(folders)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from dataclasses import dataclass
 from functools import cached_property
@@ -152,13 +153,40 @@ def read_written_plan(folder: Path) -> WrittenPlan:
     drawing = json.loads(found[1]) if found else {}
     if drawing.get("version") != PAYLOAD_VERSION:
         raise _unread(folder / MAP_NAME, ["was written by another version of siting"])
-    return WrittenPlan(
+    plan = WrittenPlan(
         folder=folder,
         manifest=manifest,
         manifest_sha256=sha256(written),
         drawing=drawing,
         certified=CERTIFICATE_NAME in manifest["files_sha256"],
     )
+    try:
+        _require_figures(plan)
+    except (KeyError, TypeError, ValueError) as error:
+        what = f"lacks a figure or has a wrong one: {type(error).__name__} {error}"
+        raise _unread(folder / MANIFEST_NAME, [what]) from None
+    return plan
+
+
+def _require_figures(plan: WrittenPlan) -> None:
+    """Read every figure that a page needs, and raise where one is missing or is none."""
+    manifest, solve = plan.manifest, plan.solve
+    for what in ("objective", "bound"):
+        plan.read(solve, f"{what}_kwh_per_day")
+    figures = [solve["gap"], solve["gap_asked"], manifest["cost_cny"], *plan.served.values()]
+    for table in ("service_by_brand", "service_by_district"):
+        figures += [row[f"{s}_share"] for row in manifest[table] for s in ("today", "joint")]
+    figures += [row["pays_cny"] for row in manifest["ledger"]]
+    for row in manifest["sites"]:
+        figures += [row["longitude"], row["latitude"], row["cost_cny"]]
+        figures += [plan.read(row, f"{what}_kwh_per_day") for what in ("capacity", "energy")]
+        if row["tier"] not in plan.tiers:
+            raise ValueError(f"no tier {row['tier']}")
+    for row in manifest["service_by_brand"]:
+        if row["brand"] not in plan.brands:
+            raise ValueError(f"no brand {row['brand']}")
+    if not all(math.isfinite(figure) for figure in figures):
+        raise ValueError("a figure is not finite")
 
 
 def as_both(text: str | dict[str, str | None] | None) -> Both:
