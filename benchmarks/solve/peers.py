@@ -30,8 +30,8 @@ from siting.optimise.classic import (
     SiteRule,
     solve_classic,
 )
-from siting.optimise.coverage import build_coverage_rows  # noqa: E402 - see above
-from siting.optimise.p_median import build_median_rows  # noqa: E402 - see above
+from siting.optimise.coverage import build_coverage_rows
+from siting.optimise.p_median import build_median_rows
 
 SOLVERS = {"MathOpt HiGHS": "HIGHS", "MathOpt SCIP": "GSCIP", "MathOpt CP-SAT": "CP_SAT"}
 SPOPT = "spopt with CBC"

@@ -37,13 +37,13 @@ from siting.optimise.gain_rows import (
 from siting.optimise.interior_point import solve_interior
 from siting.optimise.mip import MixedIntegerModel, solve_mip
 from siting.optimise.relaxation import Bound, descend_prices, evaluate_price, find_decided
-from siting.optimise.site_rules import COUNT, SiteRules
 from siting.optimise.swap_search import search_swaps
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from siting.optimise.limits import Watch
+    from siting.optimise.site_rules import SiteRules
 
 HALF = 0.5
 TINY = 1e-10
@@ -384,15 +384,17 @@ def _bound_root(part: _Part, search: _Search) -> Bound:
 
 
 def _first_core(part: _Part, bound: Bound, search: _Search) -> BoolArray:
-    """Mark the sites of the best plan and those that prices make out to be worth most."""
-    size = min(part.rows.n_site, max(LEAST_CORE, CORE_PER_OPENED * part.rules.most))
+    """Mark the sites of the best plan and those worth most, in all and for each lower side."""
+    size = max(LEAST_CORE, CORE_PER_OPENED * part.rules.most)
+    ranked = np.argsort(-bound.score, kind="stable")
     core = np.zeros(part.rows.n_site, dtype=bool)
-    core[np.argsort(-bound.score, kind="stable")[:size]] = True
+    core[ranked[:size]] = True
     if search.plan is not None:
         core |= search.plan[part.sites]
-    needed = np.isfinite(part.rules.lower) & (part.rules.lower > 0)
-    needed[COUNT] = False
-    return core | (part.rules.coefficient[needed] > 0).any(axis=0)
+    for rule in np.flatnonzero(np.isfinite(part.rules.lower) & (part.rules.lower > 0)):
+        counted = ranked[part.rules.coefficient[rule, ranked] > 0]
+        core[counted[: max(MOST_ADDED, int(CORE_PER_OPENED * part.rules.lower[rule]))]] = True
+    return core
 
 
 def _solve_core(
