@@ -38,7 +38,7 @@ from siting.inputs.roads.congestion import build_congestion
 from siting.inputs.stations import STANDING, merge_stations, usable_by_brand
 from siting.instance import NO_GROUP, Requirements, SitingInstance
 from siting.network.road_network import build_road_network
-from siting.network.snapping import Snapped, snap_to_roads
+from siting.network.snapping import Snapped, SnapProblem, snap_to_roads
 from siting.network.travel_time import compute_travel_times
 from siting.network.unreachable import Reach, explain_unreachable
 from siting.service import build_promise, compute_capacities_kwh_per_day, compute_session_power_kw
@@ -69,6 +69,7 @@ if TYPE_CHECKING:
     from siting.study import Access, Study
 
 DATUM_CHECK_M = 700.0
+SHOWN_TWINS = 5
 NO_LIMIT_ON_SITES = np.iinfo(np.int32).max
 UNREACHABLE_REASONS = {
     Reach.REACHED: "nothing near enough to be worth the drive",
@@ -270,11 +271,14 @@ def build_case(
         instance=instance,
         instance_today=today,
         notices=(
+            *inputs.roads.notices,
             *inputs.vehicles.notices,
+            *(() if inputs.districts is None else inputs.districts.notices),
             *(() if inputs.population is None else inputs.population.notices),
             *(() if inputs.water is None else inputs.water.notices),
             *chain.from_iterable(table.notices for table in inputs.stations),
             *survey.notices,
+            *describe_idle_limits(instance),
         ),
         input_sha256=inputs.input_sha256,
         tables_illustrative=inputs.vehicles.illustrative
@@ -435,6 +439,26 @@ def build_instance(
     )
 
 
+def describe_idle_limits(instance: SitingInstance) -> Iterator[Fault]:
+    """Yield notices of sites that no tier fits, and of a budget that no site fits."""
+    asked = instance.requirements
+    fits = instance.tier_allowed & (instance.tier_power_kw <= asked.site_grid_limit_kw[:, None])
+    n_none = int((~fits.any(axis=1)).sum())
+    if n_none:
+        n_site = instance.n_site
+        what = f"{n_none:,} of {n_site:,} candidate sites have no room or power for any tier"
+        yield Fault(what=what, remedy="check connectors_max and grid_limit_kw, or add a tier")
+    cost_cny = instance.tier_cost_cny[fits & ~asked.forbidden[:, None]]
+    if cost_cny.size and asked.budget_cny < cost_cny.min():
+        yield Fault(
+            file="study",
+            column="requirements.budget_cny",
+            value=f"{asked.budget_cny:,.2f}",
+            what=f"no site can be opened: the cheapest costs {cost_cny.min():,.2f} CNY",
+            remedy="raise the budget, or plan with existing stations alone",
+        )
+
+
 def _compute_capacity(
     study: Study, demand: Demand, *, connectors: FloatArray, power_kw: FloatArray
 ) -> FloatArray:
@@ -477,13 +501,25 @@ def combine_stations(tables: Sequence[StationTable]) -> StationFates:
         what=f"{len(left_out):,} stations are planned or closed and were left out",
         remedy="nothing, if that is so",
     )
+    twins = find_twins(tables[0]) if len(tables) == 1 else ()
     return StationFates(
         standing=every[stands].reset_index(drop=True),
         left_out=left_out,
         merges=merged.merges,
         doubtful=merged.doubtful,
-        notices=(*merged.notices, notice) if len(left_out) else merged.notices,
+        notices=(*merged.notices, *twins, *((notice,) if len(left_out) else ())),
     )
+
+
+def find_twins(table: StationTable) -> tuple[Fault, ...]:
+    """Return a notice of the stations of one file that look like one; they are not merged."""
+    merges = merge_stations([table]).merges
+    if merges.empty:
+        return ()
+    pairs = [f"{a} and {b}" for a, b in zip(merges["kept"], merges["merged"], strict=True)]
+    shown = "; ".join(pairs[:SHOWN_TWINS]) + ("; …" if len(pairs) > SHOWN_TWINS else "")
+    what = f"{len(pairs):,} pairs of stations look like one and the same: {shown}"
+    return (Fault(what=what, remedy="remove one of each pair, if they are"),)
 
 
 def check_datum(
@@ -595,6 +631,15 @@ def measure_access(
         cutoff_s=study.access.cutoff_minutes * SECONDS_PER_MINUTE,
         direction=study.access.direction,
     )
+    cut_off = [
+        Fault(
+            what=f"{n:,} of {snap.n_point:,} {what} stand on roads cut off from the largest part "
+            "that can be driven both ways",
+            remedy="look at the roads around them: a bridge or a link may be missing",
+        )
+        for what, snap in snapped.items()
+        if (n := int((snap.on_network & (snap.problem != SnapProblem.NONE)).sum()))
+    ]
     snap_notices = [
         Fault(
             what=f"{int((~snap.on_network).sum()):,} of {snap.n_point:,} {what} lie farther than "
@@ -608,7 +653,7 @@ def measure_access(
     return RoadAccess(
         times=times,
         demand_reach=explain_unreachable(network, snapped["demand"], supply, times),
-        notices=(*found, *snap_notices),
+        notices=(*found, *snap_notices, *cut_off),
     )
 
 

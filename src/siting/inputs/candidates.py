@@ -21,11 +21,23 @@ from siting.domain import WGS84_EPSG, FloatArray
 from siting.errors import Fault, InputError
 from siting.inputs.areas import find_areas, join_areas, read_areas
 from siting.inputs.contracts import CANDIDATES_SCHEMA, apply_contract
-from siting.inputs.geometry import Shape, build_local_plane, lon_lat_of, read_geometry
+from siting.inputs.geometry import (
+    PLACE_NAMES,
+    Shape,
+    build_local_plane,
+    lon_lat_of,
+    read_geometry,
+)
 from siting.inputs.osm_features import read_osm_features
 from siting.inputs.road_samples import sample_roads, select_segments
 from siting.inputs.site_selection import compute_catchment_m, select_apart, select_places
-from siting.inputs.tables import Table, flag_column, read_table, rename_columns
+from siting.inputs.tables import (
+    Table,
+    find_unused_columns,
+    flag_column,
+    read_table,
+    rename_columns,
+)
 from siting.study import CandidateSource
 
 if TYPE_CHECKING:
@@ -65,6 +77,7 @@ CLASS_PREFERENCE = {
 }
 """Where a generated site is likely to find room and be found; other roads get none."""
 
+_USED = frozenset({*CANDIDATES_SCHEMA.columns, "illustrative", "name_zh", "district_id"})
 
 NOTHING_EXCLUDED = gpd.GeoDataFrame(
     {name: pd.Series([], dtype="str") for name in ("site_id", "reason", "name", "kind")}
@@ -176,6 +189,22 @@ def read_candidates(
     return replace(table, exclusion_areas=None if areas is None else areas.frame)
 
 
+def find_candidate_faults(spec: Candidates) -> list[Fault]:
+    """Return the faults of a study's candidate files alone, to report beside other files'."""
+    faults: list[Fault] = []
+    try:
+        if spec.exclusions is not None:
+            read_areas(spec.exclusions, spec.datum)
+    except InputError as error:
+        faults += error.faults
+    try:
+        if spec.source not in MADE_BY_SITING:
+            _read_given(spec)
+    except InputError as error:
+        faults += error.faults
+    return faults
+
+
 def count_reasons(excluded: pd.DataFrame) -> dict[str, int]:
     """Return how many candidates were left out for each kind of reason, most first."""
     kinds = excluded["reason"].astype("str").str.split(":").str[0]
@@ -185,6 +214,11 @@ def count_reasons(excluded: pd.DataFrame) -> dict[str, int]:
 def _read_source(spec: Candidates, demand: DemandPoints) -> tuple[gpd.GeoDataFrame, list[Fault]]:
     if spec.source is CandidateSource.ZONES:
         return _zone_centres(demand.zones), []
+    return _read_given(spec)
+
+
+def _read_given(spec: Candidates) -> tuple[gpd.GeoDataFrame, list[Fault]]:
+    """Read the candidates of a file."""
     if spec.path is None:
         raise InputError(
             [
@@ -268,7 +302,8 @@ def _read_file(spec: Candidates, path: Path) -> tuple[gpd.GeoDataFrame, list[Fau
     unnamed = columns["name"] == ""
     columns["name"] = columns["name"].where(~unnamed, columns["site_id"])
     frame = gpd.GeoDataFrame(columns, geometry=geometry, crs=WGS84_EPSG).reset_index(names="row")
-    return frame, [*table.notices, *notices, *shifts]
+    unused = find_unused_columns(table, _USED, in_any_case=PLACE_NAMES)
+    return frame, [*table.notices, *notices, *shifts, *unused]
 
 
 def _as_points(table: Table) -> tuple[Table, list[Fault]]:

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 LONGITUDE_NAMES = ("longitude", "lon", "lng", "lon_deg", "long", "x", "经度")
 LATITUDE_NAMES = ("latitude", "lat", "lat_deg", "y", "纬度")
+PLACE_NAMES = frozenset({*LONGITUDE_NAMES, *LATITUDE_NAMES, "geometry"})
+"""Columns that say where a row lies, in lower case; the file may write them in any."""
 MAX_LON_DEG = 180.0
 MAX_LAT_DEG = 90.0
 NO_POLYGON = -1

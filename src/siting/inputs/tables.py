@@ -30,7 +30,7 @@ from siting.domain import WGS84_EPSG
 from siting.errors import Fault, InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
     from pathlib import Path
 
     from siting.domain import BoolArray, FloatArray
@@ -41,6 +41,7 @@ MAX_UNPACKED_BYTES = 16 * 2**30
 MAX_COLUMNS = 2_000
 MAX_FAULTS_PER_COLUMN = 20
 MAX_VALUE_CHARS = 80
+MAX_SHOWN_COLUMNS = 20
 
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 _GROUPED_NUMBER = re.compile(r"[+-]?[0-9]{1,3}(?:[,' \u00a0][0-9]{3})+(?:\.[0-9]+)?")
@@ -164,6 +165,32 @@ def find_column(table: Table, names: Iterable[str]) -> str | None:
     """Return the table's column that bears one of the names, whatever its case; the first wins."""
     by_lower = {str(column).lower(): str(column) for column in table.frame.columns}
     return next((by_lower[name.lower()] for name in names if name.lower() in by_lower), None)
+
+
+def find_unused_columns(
+    table: Table, used: Collection[str], *, in_any_case: Collection[str] = ()
+) -> list[Fault]:
+    """Return a notice of the columns that nothing is taken from, such as a misspelt one.
+
+    Parameters
+    ----------
+    table
+        The table, under siting's column names.
+    used
+        Names that siting reads, or knows to be labels.
+    in_any_case
+        The same for names, in lower case, that may be written in any.
+    """
+    unused = [
+        name
+        for name in map(str, table.frame.columns)
+        if name not in used and name.lower() not in in_any_case
+    ]
+    if not unused:
+        return []
+    what = f"these columns are not used: {', '.join(unused[:MAX_SHOWN_COLUMNS])}"
+    remedy = "nothing, or rename those that are meant"
+    return [Fault(file=table.file, what=what, remedy=remedy)]
 
 
 def missing_column(table: Table, name: str) -> Fault:

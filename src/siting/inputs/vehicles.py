@@ -16,11 +16,12 @@ import shapely
 from siting.domain import WGS84_EPSG, Datum
 from siting.errors import Fault, InputError
 from siting.inputs.contracts import ZONES_SCHEMA, apply_contract, build_vehicles_schema
-from siting.inputs.geometry import Shape, read_geometry
+from siting.inputs.geometry import PLACE_NAMES, Shape, read_geometry
 from siting.inputs.raster import Grid, Raster, build_zones, read_raster
 from siting.inputs.tables import (
     Table,
     cell_faults,
+    find_unused_columns,
     flag_column,
     missing_column,
     read_table,
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
 
 ID_NAMES = ("zone_id", "demand_id", "h3_cell", "adcode", "id")
 HEX = 16
+LABELS = frozenset({"district_id", "name", "name_zh", "source"})
+"""Columns that say what a row is; nothing is taken from them, and nothing is missed."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -126,7 +129,14 @@ def _read_rows(spec: Vehicles, brands: Sequence[str]) -> VehicleTable:
         point_spacing_m=spec.point_spacing_m,
         illustrative=bool(made.any()),
         spread=spec.spread,
-        notices=(*table.notices, *id_notices, *notices),
+        notices=(
+            *table.notices,
+            *id_notices,
+            *notices,
+            *find_unused_columns(
+                table, {*schema.columns, *LABELS, "illustrative"}, in_any_case=PLACE_NAMES
+            ),
+        ),
     )
 
 

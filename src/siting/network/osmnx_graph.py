@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+from collections import Counter
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 from xml.etree.ElementTree import ParseError
@@ -35,6 +36,10 @@ KPH_PER_METRE_PER_SECOND = SECONDS_PER_HOUR / METRES_PER_KM
 SAVED_CLASS_KPH: Mapping[str, float] = {**FREE_FLOW_KPH, "service": 15.0}
 UNKNOWN_CLASS = "road"
 DOWNLOAD_TIMEOUT_S = 180
+MAX_EDGE_FAULTS = 20
+LONGEST_IN_NO_TIME_M = 10.0
+"""OSMnx 1 rounded times to a tenth of a second, so very short edges may take none."""
+CHECK = "look at them, or give each its own"
 
 _GRAPH_ERRORS = (
     ArithmeticError,
@@ -77,7 +82,7 @@ def read_graphml_roads(path: Path, *, source: str = OSM_ATTRIBUTION) -> RoadTabl
         graph = ox.load_graphml(path)
         if not graph.is_directed():
             raise ValueError("the graph is undirected")
-        return convert_graph(_to_degrees(graph), source=source)
+        return convert_graph(_to_degrees(graph), source=source, file=path.name)
     except _GRAPH_ERRORS as error:
         raise _error(
             Fault(
@@ -154,7 +159,12 @@ class _Segment:
         return self.length_m / time_s * KPH_PER_METRE_PER_SECOND
 
 
-def convert_graph(graph: Any, *, source: str) -> RoadTable:  # noqa: ANN401 - networkx has no types
+def convert_graph(
+    graph: Any,  # noqa: ANN401 - networkx has no types
+    *,
+    source: str,
+    file: str | None = None,
+) -> RoadTable:
     """Turn a directed OSMnx graph in degrees into a road table.
 
     The two edges of a two-way street become one segment. Edges keep their ``travel_time`` or
@@ -167,21 +177,34 @@ def convert_graph(graph: Any, *, source: str) -> RoadTable:  # noqa: ANN401 - ne
         With ``x`` and ``y`` at every node.
     source
         Attribution.
+    file
+        Name of the file, for faults and notices.
 
     Raises
     ------
+    InputError
+        With every edge whose length, speed or time makes no sense.
     ValueError
-        If no edge is left, or a figure in the graph makes no sense.
+        If no edge is left.
     """
     index = {node: k for k, node in enumerate(graph.nodes)}
     points = [_point(data["x"], data["y"]) for _, data in graph.nodes(data=True)]
     segments: dict[Shape, _Segment] = {}
+    faults: list[Fault] = []
+    doubts: Counter[str] = Counter()
     for tail, head, data in graph.edges(data=True):
         highway = _road_class(data.get("highway"))
+        if highway in NOT_FOR_CARS:
+            continue
         shape = _edge_shape(data, points[index[tail]], points[index[head]])
-        length_m = _edge_length_m(data, shape)
-        time_s = _edge_time_s(data, highway, length_m)
-        if highway in NOT_FOR_CARS or time_s is None:
+        try:
+            length_m = _edge_length_m(data, shape)
+            time_s = _edge_time_s(data, highway, length_m)
+        except ValueError as error:
+            faults.append(_edge_fault(f"edge {tail} → {head}", error, file=file))
+            continue
+        doubts.update(_doubts_of(data, is_timed=time_s is not None))
+        if time_s is None:
             continue
         # The other edge of the same street has the same bends, the other way round.
         street = min(shape, shape[::-1])
@@ -189,13 +212,44 @@ def convert_graph(graph: Any, *, source: str) -> RoadTable:  # noqa: ANN401 - ne
             index[tail], index[head], shape, length_m, highway
         )
         segments[street] = segment.with_edge(shape, time_s)
+    if faults:
+        raise InputError(faults[:MAX_EDGE_FAULTS] + _count_rest(faults, file=file))
     if not segments:
         raise ValueError("the graph holds no edge that a car may drive")
-    return _build_table(points, list(segments.values()), source=source)
+    notices = [
+        Fault(file=file, what=f"{n:,} of {graph.number_of_edges():,} edges {doubt}", remedy=CHECK)
+        for doubt, n in doubts.items()
+    ]
+    return _build_table(points, list(segments.values()), source=source, notices=notices)
+
+
+def _doubts_of(data: Mapping[str, Any], *, is_timed: bool) -> Iterator[str]:
+    """Yield what an edge does not state, and what stands for it."""
+    if not is_timed:
+        yield "state neither a speed nor a class that siting knows; they were left out"
+        return
+    if "length" not in data:
+        yield "state no length; it was measured along their shape"
+    if "travel_time" not in data and "speed_kph" not in data:
+        yield "state no speed; their speed limit or class gave one"
+
+
+def _edge_fault(edge: str, error: ValueError, *, file: str | None) -> Fault:
+    return Fault(file=file, value=edge, what=str(error), remedy="correct the edge, or remove it")
+
+
+def _count_rest(faults: Sequence[Fault], *, file: str | None) -> list[Fault]:
+    what = f"{len(faults) - MAX_EDGE_FAULTS:,} more edges have such faults"
+    rest = Fault(file=file, what=what, remedy="correct the graph as a whole")
+    return [rest] if len(faults) > MAX_EDGE_FAULTS else []
 
 
 def _build_table(
-    points: Sequence[Point], segments: Sequence[_Segment], *, source: str
+    points: Sequence[Point],
+    segments: Sequence[_Segment],
+    *,
+    source: str,
+    notices: Sequence[Fault],
 ) -> RoadTable:
     node_lon, node_lat = np.array(points).T
     shape_lon, shape_lat = np.array([point for item in segments for point in item.shape]).T
@@ -214,6 +268,7 @@ def _build_table(
         shape_lon_deg=shape_lon,
         shape_lat_deg=shape_lat,
         source=source,
+        notices=tuple(notices),
     )
 
 
@@ -232,7 +287,11 @@ def _edge_shape(data: Mapping[str, Any], tail: Point, head: Point) -> Shape:
 
 def _edge_length_m(data: Mapping[str, Any], shape: Shape) -> float:
     if "length" in data:
-        return float(data["length"])
+        length_m = float(data["length"])
+        is_loop = shape[0] == shape[-1]
+        if not (math.isfinite(length_m) and length_m >= 0.0) or (length_m == 0.0 and not is_loop):
+            raise ValueError(f"its length is {length_m:g} m")
+        return length_m
     lon, lat = np.array(shape).T
     return float(compute_lengths_m(lon, lat, np.array([0, len(shape)]))[0])
 
@@ -240,9 +299,14 @@ def _edge_length_m(data: Mapping[str, Any], shape: Shape) -> float:
 def _edge_time_s(data: Mapping[str, Any], highway: str, length_m: float) -> float | None:
     """Return the time over an edge by what it states, or by its class; None if neither tells."""
     if "travel_time" in data:
-        return _sensible_s(float(data["travel_time"]))
+        time_s = float(data["travel_time"])
+        if time_s == 0.0 and length_m > LONGEST_IN_NO_TIME_M:
+            raise ValueError(f"it takes 0 s for {length_m:g} m")
+        return _sensible_s(time_s)
     if "speed_kph" in data:
         speed_kph = float(data["speed_kph"])
+        if not (math.isfinite(speed_kph) and speed_kph > 0.0):
+            raise ValueError(f"its speed is {speed_kph:g} km/h")
     else:
         limits = data.get("maxspeed") or ""
         text = ";".join(map(str, limits)) if isinstance(limits, list) else str(limits)
@@ -254,7 +318,7 @@ def _edge_time_s(data: Mapping[str, Any], highway: str, length_m: float) -> floa
 
 def _sensible_s(time_s: float) -> float:
     if not (math.isfinite(time_s) and time_s >= 0.0):
-        raise ValueError(f"an edge takes {time_s} s")
+        raise ValueError(f"it takes {time_s:g} s")
     return time_s
 
 

@@ -48,6 +48,7 @@ if TYPE_CHECKING:
 METRES_PER_KM = 1000.0
 HILBERT_BITS = 16
 UTM_ZONE_DEG = 6.0
+HALF_TURN_DEG = 180.0
 FIRST_UTM_NORTH_EPSG = 32601
 FIRST_UTM_SOUTH_EPSG = 32701
 LAST_UTM_ZONE = 60
@@ -209,8 +210,20 @@ def load_roads(spec: Roads, *, cache_folder: Path | None = None) -> RoadTable:
     Raises
     ------
     InputError
-        If the roads cannot be read.
+        If the roads cannot be read, or lie on both sides of the antimeridian.
     """
+    roads = _load(spec, cache_folder)
+    if roads.n_node and np.ptp(roads.node_lon_deg) > HALF_TURN_DEG:
+        fault = Fault(
+            file=None if spec.path is None else spec.path.name,
+            what="the roads lie on both sides of the antimeridian (longitude 180)",
+            remedy="cut them there and plan each side as a study of its own",
+        )
+        raise InputError([fault])
+    return roads
+
+
+def _load(spec: Roads, cache_folder: Path | None) -> RoadTable:
     road_format, path = detect_road_format(spec), spec.path
     if path is None:
         # OSMnx takes seconds to import; only the studies that need it wait for it.

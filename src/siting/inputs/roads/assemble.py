@@ -12,6 +12,7 @@ from siting.inputs.roads.table import UNITS_PER_DEGREE, RoadTable
 
 if TYPE_CHECKING:
     from siting.domain import BoolArray, FloatArray, LongArray
+    from siting.errors import Fault
 
 WGS84_A_M = 6_378_137.0
 WGS84_E2 = 6.694_379_990_141_33e-3
@@ -44,7 +45,9 @@ class Ways:
     backward_kph: FloatArray
 
 
-def assemble_roads(ways: Ways, *, cut_where_ways_meet: bool, source: str) -> RoadTable:
+def assemble_roads(
+    ways: Ways, *, cut_where_ways_meet: bool, source: str, notices: tuple[Fault, ...] = ()
+) -> RoadTable:
     """Build a road table of ways, with nodes at their ends and, if asked, wherever they meet.
 
     Parameters
@@ -55,6 +58,8 @@ def assemble_roads(ways: Ways, *, cut_where_ways_meet: bool, source: str) -> Roa
         True for raw ways, which run on through crossings; False where lines end at every node.
     source
         Attribution.
+    notices
+        What was doubtful in the file.
     """
     way = np.repeat(np.arange(len(ways.highway)), np.diff(ways.start))
     # A vertex told twice in a row adds nothing; a way of one place is no road.
@@ -96,6 +101,7 @@ def assemble_roads(ways: Ways, *, cut_where_ways_meet: bool, source: str) -> Roa
         shape_lon_deg=lon[shape],
         shape_lat_deg=lat[shape],
         source=source,
+        notices=notices,
     )
 
 

@@ -7,6 +7,7 @@ import json
 import os
 import tempfile
 import zipfile
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -64,7 +65,15 @@ def read_compact_roads(path: Path) -> RoadTable:
         raise _unreadable(path, error.strerror or str(error)) from None
     try:
         return _unpack(content)
-    except (ValueError, KeyError, EOFError, OSError, MemoryError, zipfile.BadZipFile) as error:
+    except (
+        ValueError,
+        KeyError,
+        TypeError,
+        EOFError,
+        OSError,
+        MemoryError,
+        zipfile.BadZipFile,
+    ) as error:
         raise _unreadable(path, f"it is not siting's compact form ({error})") from None
 
 
@@ -81,11 +90,13 @@ def _pack(roads: RoadTable) -> bytes:
     inner = np.ones(roads.shape_lon_deg.size, dtype=bool)
     inner[roads.shape_start[:-1]] = False
     inner[roads.shape_start[1:] - 1] = False
-    head = {
+    head: dict[str, Any] = {
         "version": COMPACT_VERSION,
         "highway_classes": roads.highway_classes,
         "source": roads.source,
     }
+    if roads.notices:
+        head["notices"] = [asdict(notice) for notice in roads.notices]
     arrays: dict[str, UByteArray] = {
         "head": np.frombuffer(json.dumps(head, ensure_ascii=False).encode(), dtype=np.uint8),
         "segment_from": _encode(_steps(roads.segment_from)),
@@ -150,6 +161,7 @@ def _unpack(content: bytes) -> RoadTable:
             shape_lon_deg=shape["lon"] / UNITS_PER_DEGREE,
             shape_lat_deg=shape["lat"] / UNITS_PER_DEGREE,
             source=str(head["source"]),
+            notices=tuple(Fault(**notice) for notice in head.get("notices", ())),
         )
 
 

@@ -14,7 +14,12 @@ from siting.domain import WGS84_EPSG
 from siting.errors import Fault, InputError
 from siting.inputs.roads.assemble import Ways, assemble_roads
 from siting.inputs.roads.table import UNITS_PER_DEGREE
-from siting.inputs.roads.tags import FREE_FLOW_KPH, read_drive_speeds
+from siting.inputs.roads.tags import (
+    FREE_FLOW_KPH,
+    notice_odd_speeds,
+    read_drive_speeds,
+    states_no_speed,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -85,7 +90,22 @@ def read_geoparquet_roads(path: Path, *, source: str) -> RoadTable:
         ),
         cut_where_ways_meet=not names >= NODE_COLUMNS,
         source=source,
+        notices=(
+            *_notice_rows(len(table) - rows.size + int((~is_line).sum()), "no line", path),
+            *_notice_rows(
+                sum("highway" not in tags[row] for row in rows), "no highway class", path
+            ),
+            *notice_odd_speeds(
+                sum(states_no_speed(tags[row]) for row in np.unique(rows[owner[kept]])),
+                file=path.name,
+            ),
+        ),
     )
+
+
+def _notice_rows(n_row: int, lacks: str, path: Path) -> tuple[Fault, ...]:
+    what = f"{n_row:,} rows hold {lacks}; they were left out"
+    return (Fault(file=path.name, what=what, remedy="complete them"),) if n_row else ()
 
 
 def _read_table(path: Path) -> tuple[gpd.GeoDataFrame, frozenset[str]]:

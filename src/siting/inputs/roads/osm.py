@@ -10,7 +10,7 @@ import osmium
 
 from siting.errors import Fault, InputError
 from siting.inputs.roads.assemble import Ways, assemble_roads
-from siting.inputs.roads.tags import read_drive_speeds
+from siting.inputs.roads.tags import notice_odd_speeds, read_drive_speeds, states_no_speed
 from siting.inputs.roads.xml_guard import refuse_hostile_xml
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ class _Way(NamedTuple):
     forward_kph: float
     backward_kph: float
     places: list[tuple[int, float, float]]  # node id, longitude, latitude
+    is_odd: bool  # whether its speed limit makes no sense
 
 
 def read_osm_roads(path: Path, *, binary: bool, source: str = OSM_ATTRIBUTION) -> RoadTable:
@@ -52,9 +53,10 @@ def read_osm_roads(path: Path, *, binary: bool, source: str = OSM_ATTRIBUTION) -
     if not binary:
         refuse_hostile_xml(path)
     try:
-        ways = [piece for way in _drivable_ways(path, binary=binary) for piece in _pieces(way)]
+        whole = list(_drivable_ways(path, binary=binary))
     except (RuntimeError, ValueError) as error:
         raise _unreadable(path, str(error)) from None
+    ways = [piece for way in whole for piece in _pieces(way)]
     if not ways:
         raise _unreadable(path, "it holds no road that a car may drive")
     places = [place for way in ways for place in way.places]
@@ -71,7 +73,21 @@ def read_osm_roads(path: Path, *, binary: bool, source: str = OSM_ATTRIBUTION) -
         ),
         cut_where_ways_meet=True,
         source=source,
+        notices=(
+            *_notice_torn(sum(_is_torn(way) for way in whole), file=path.name),
+            *notice_odd_speeds(sum(way.is_odd for way in whole), file=path.name),
+        ),
     )
+
+
+def _is_torn(way: _Way) -> bool:
+    return any(np.isnan(lon) for _, lon, _ in way.places)
+
+
+def _notice_torn(n_way: int, *, file: str) -> tuple[Fault, ...]:
+    what = f"{n_way:,} roads lack nodes, as at the border of an extract; the rest of them is kept"
+    notice = Fault(file=file, what=what, remedy="look at the border; cut a larger extract")
+    return (notice,) if n_way else ()
 
 
 def _drivable_ways(path: Path, *, binary: bool) -> Iterator[_Way]:
@@ -95,7 +111,7 @@ def _drivable_ways(path: Path, *, binary: bool) -> Iterator[_Way]:
                 else (node.ref, np.nan, np.nan)
                 for node in way.nodes
             ]
-            yield _Way(tags["highway"], *speeds, places)
+            yield _Way(tags["highway"], *speeds, places, states_no_speed(tags))
 
 
 def _pieces(way: _Way) -> Iterator[_Way]:

@@ -19,6 +19,8 @@ from siting.domain import FloatArray, IntArray, LongArray, frozen_array
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from siting.errors import Fault
+
 UByteArray = np.ndarray[Any, np.dtype[np.uint8]]
 
 UNITS_PER_DEGREE = 1e7
@@ -51,6 +53,8 @@ class RoadTable:
         (n_shape,) polylines from → to, both ends included and equal to the nodes.
     source
         Attribution, as shown on the map.
+    notices
+        What was doubtful in the file and how it was read.
 
     Raises
     ------
@@ -71,6 +75,7 @@ class RoadTable:
     shape_lon_deg: FloatArray
     shape_lat_deg: FloatArray
     source: str
+    notices: tuple[Fault, ...] = ()
 
     def __post_init__(self) -> None:
         """Freeze the arrays and check that they fit each other."""

@@ -8,6 +8,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
+from siting.errors import Fault
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -62,6 +64,8 @@ CLOSED_ACCESS = frozenset(
 ACCESS_KEYS = ("motorcar", "motor_vehicle", "vehicle", "access")
 """From the most specific to the least; the first one tagged decides."""
 
+MAXSPEED_KEYS = ("maxspeed", "maxspeed:forward", "maxspeed:backward")
+
 FORWARD_ONLY = frozenset({"yes", "true", "1"})
 BACKWARD_ONLY = frozenset({"-1", "reverse"})
 BOTH_WAYS = frozenset({"no", "false", "0", "alternating", "reversible"})
@@ -108,6 +112,18 @@ def read_drive_speeds(tags: Mapping[str, str]) -> DriveSpeeds | None:
         if backward
         else 0.0,
     )
+
+
+def states_no_speed(tags: Mapping[str, str]) -> bool:
+    """Whether a way states a speed limit that makes no sense, such as ``-5`` or ``fast``."""
+    return any(key in tags and parse_maxspeed_kph(tags[key]) is None for key in MAXSPEED_KEYS)
+
+
+def notice_odd_speeds(n_way: int, *, file: str) -> tuple[Fault, ...]:
+    """Return a notice of the ways whose speed limit makes no sense; none if there are none."""
+    what = f"{n_way:,} roads state a speed limit that makes no sense; their class's stands for it"
+    notice = Fault(file=file, column="maxspeed", what=what, remedy="correct them where they matter")
+    return (notice,) if n_way else ()
 
 
 def read_oneway(tags: Mapping[str, str]) -> tuple[bool, bool]:

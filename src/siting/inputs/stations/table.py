@@ -11,8 +11,7 @@ import pandas as pd
 from siting.errors import Fault, InputError
 from siting.inputs.contracts import STATIONS_SCHEMA, apply_contract
 from siting.inputs.geometry import (
-    LATITUDE_NAMES,
-    LONGITUDE_NAMES,
+    PLACE_NAMES,
     Shape,
     lon_lat_of,
     read_geometry,
@@ -28,17 +27,16 @@ from siting.inputs.stations.frame import (
     find_swapped,
     parse_connector_powers,
 )
-from siting.inputs.tables import cell_faults, rename_columns
+from siting.inputs.tables import cell_faults, find_unused_columns, rename_columns
 
 if TYPE_CHECKING:
     from siting.domain import BoolArray, FloatArray
     from siting.inputs.tables import Table
     from siting.study import Stations
 
-SHOWN_COLUMNS = 20
 _TRUE = frozenset({"true", "1", "yes"})
 _FALSE = frozenset({"false", "0", "no", ""})
-_USED = frozenset({*COLUMNS, *LONGITUDE_NAMES, *LATITUDE_NAMES, "datum"})
+_USED = frozenset({*COLUMNS, "datum"})
 
 
 def read_table_stations(table: Table, spec: Stations) -> StationTable:
@@ -89,7 +87,7 @@ def read_table_stations(table: Table, spec: Stations) -> StationTable:
             *table.notices,
             *place_notices,
             *notices,
-            *_find_unused(table),
+            *find_unused_columns(table, _USED, in_any_case=PLACE_NAMES),
             *_find_powerless(connectors, file=table.file),
         ),
     )
@@ -201,15 +199,6 @@ def _complete_powers(
                 lambda _, said=("is empty", remedy): said,
             )
     return connectors, power_kw, faults
-
-
-def _find_unused(table: Table) -> list[Fault]:
-    unused = [name for name in map(str, table.frame.columns) if name.lower() not in _USED]
-    if not unused:
-        return []
-    what = f"these columns are not used: {', '.join(unused[:SHOWN_COLUMNS])}"
-    remedy = "nothing, or rename those that are meant under `columns`"
-    return [Fault(file=table.file, what=what, remedy=remedy)]
 
 
 def _find_powerless(connectors: FloatArray, *, file: str) -> list[Fault]:
