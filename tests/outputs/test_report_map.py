@@ -69,6 +69,14 @@ def test_a_sheet_shows_all_points_and_stays_in_its_shape() -> None:
     assert build_sheet(drawing, np.empty((0, 2))).holds(np.array([[-9000, 9000]])).all()
 
 
+def test_north_is_up_for_points_and_for_shapes() -> None:
+    sheet = Sheet(west=100, south=0, east=2100, north=1400)
+    ends = np.array([[100, 0], [2100, 1400]])
+    assert sheet.place(ends).tolist() == [[0, 1400], [2000, 0]]
+    (line,) = sheet.clip(np.array([shapely.LineString(ends)], dtype=object))
+    assert shapely.get_coordinates(line).tolist() == [[0, 1400], [2000, 0]]
+
+
 def test_what_is_cut_lies_in_the_picture() -> None:
     sheet = Sheet(west=0, south=0, east=2000, north=1400)
     (cut,) = sheet.clip(np.array([shapely.LineString([(-500, 700), (3000, 700)])], dtype=object))
