@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,16 @@ from hypothesis import strategies as st
 
 from siting.domain import Engine, SolveStatus
 from siting.instance import SitingInstance, evaluate, no_requirements
-from siting.optimise.solve import SolveOptions, SolveResult, expect_plan, solve, solve_baseline
+from siting.optimise.limits import Progress, StopReason
+from siting.optimise.solve import (
+    SolveOptions,
+    SolveResult,
+    WarmStart,
+    expect_plan,
+    solve,
+    solve_baseline,
+    solve_frontier,
+)
 
 if TYPE_CHECKING:
     from conftest import MadeTiers
@@ -106,3 +116,142 @@ def test_the_same_seed_gives_the_same_plan(made_tiers: type[MadeTiers]) -> None:
     first, second = (expect_plan(solve(instance, options=EXACT)) for _ in range(2))
     assert first.tier_of_site.tolist() == second.tier_of_site.tolist()
     assert first.flow_kwh_per_day.tolist() == second.flow_kwh_per_day.tolist()
+
+
+def make_city(seed: int, *, n_demand: int = 300, n_site: int = 60) -> SitingInstance:
+    """Make a square of demand and sites, each in reach of what is near, with two tiers a site."""
+    rng = np.random.default_rng(seed)
+    demand, site = rng.random((n_demand, 2)), rng.random((n_site, 2))
+    away = np.linalg.norm(demand[:, None] - site[None], axis=2)
+    i, j = np.nonzero(away < 0.2)
+    kwh = rng.integers(1, 20, (n_demand, 2)).astype(float)
+    return SitingInstance(
+        brands=("ant", "bee"),
+        demand_ids=tuple(f"i{n}" for n in range(n_demand)),
+        demand_kwh_per_day=kwh,
+        demand_district=np.zeros(n_demand),
+        site_ids=tuple(f"s{n}" for n in range(n_site)),
+        site_district=np.zeros(n_site),
+        station_ids=(),
+        district_ids=("d0",),
+        tiers=("small", "big"),
+        tier_cost_cny=np.tile([3.0, 5.0], (n_site, 1)) * rng.uniform(0.8, 1.2, (n_site, 1)),
+        tier_power_kw=np.tile([50.0, 100.0], (n_site, 1)),
+        tier_capacity_kwh_per_day=np.tile([150.0, 400.0], (n_site, 1)),
+        tier_allowed=np.ones((n_site, 2), dtype=bool),
+        station_capacity_kwh_per_day=[],
+        usable=np.ones((n_site, 2), dtype=bool),
+        cover_start=np.concatenate([[0], np.cumsum(np.bincount(i, minlength=n_demand))]),
+        cover_supply=j,
+        cover_time_s=1000.0 * away[i, j],
+        cover_worth=np.ones(i.size),
+        requirements=no_requirements(n_site=n_site, n_brand=2, budget_cny=60.0),
+    )
+
+
+LARGE = SolveOptions(gap=0.05, time_limit_s=60.0, engine=Engine.LAGRANGIAN)
+
+
+def test_engines_agree_on_a_city_within_their_gaps() -> None:
+    city = make_city(1)
+    ours = solve(city, options=LARGE)
+    theirs = solve(city, options=SolveOptions(gap=0.05, time_limit_s=60.0, engine=Engine.HIGHS))
+    for result in (ours, theirs):
+        checked(city, result)
+        assert result.status is SolveStatus.OPTIMAL
+    assert max(ours.objective, theirs.objective) <= min(ours.bound, theirs.bound)
+    assert ours.engine.startswith("lagrangian")
+    assert theirs.engine == "highs"
+
+
+def test_progress_shows_plan_and_bound_as_they_move() -> None:
+    city = make_city(2)
+    for engine in (Engine.LAGRANGIAN, Engine.HIGHS):
+        told: list[Progress] = []
+        options = SolveOptions(gap=0.0, time_limit_s=2.0, engine=engine)
+        result = solve(city, options=options, progress=told.append)
+        assert len(told) > 1
+        assert all(later.bound <= sooner.bound for sooner, later in pairwise(told))
+        worths = [step.objective for step in told]
+        assert all(more >= less * (1 - 1e-8) for less, more in pairwise(worths))
+        assert told[-1].objective <= result.objective * (1 + 1e-8)
+        assert np.isfinite(told[-1].gap)
+
+
+@pytest.mark.parametrize("engine", [Engine.LAGRANGIAN, Engine.HIGHS])
+def test_ctrl_c_returns_the_best_plan_with_its_gap(engine: Engine) -> None:
+    pressed: list[float] = []
+
+    def interrupt(told: Progress) -> None:
+        if np.isfinite(told.gap) and not pressed:
+            pressed.append(told.gap)
+            signal.raise_signal(signal.SIGINT)
+
+    options = SolveOptions(gap=0.0, time_limit_s=60.0, engine=engine)
+    city = make_city(3)
+    result = solve(city, options=options, progress=interrupt)
+    assert result.interrupted
+    assert result.status is SolveStatus.FEASIBLE
+    assert 0 < result.gap < 1
+    checked(city, result)
+
+
+def test_a_work_limit_is_kept_and_gives_the_same_plan_again() -> None:
+    city = make_city(4)
+    options = SolveOptions(gap=0.0, work_limit=8.0, engine=Engine.LAGRANGIAN)
+    first, second = (solve(city, options=options) for _ in range(2))
+    assert first.stopped is StopReason.WORK
+    assert 8.0 <= first.work <= 1.1 * 8.0
+    assert first.work == second.work
+    assert first.bound == second.bound
+    assert expect_plan(first).tier_of_site.tolist() == expect_plan(second).tier_of_site.tolist()
+
+
+def test_a_time_limit_ends_the_solve_with_a_plan() -> None:
+    city = make_city(5, n_demand=900, n_site=150)
+    solve(city, options=SolveOptions(gap=0.5, engine=Engine.LAGRANGIAN))  # compiles the kernels
+    result = solve(city, options=SolveOptions(gap=0.0, time_limit_s=3.0, engine=Engine.LAGRANGIAN))
+    assert result.time_limit_hit
+    assert result.decision is not None
+    assert result.cpu_s <= 3.0 * 2 * 1.1  # two threads at most; the wall is other people's as well
+
+
+def test_a_known_plan_and_its_prices_shorten_the_next_solve() -> None:
+    city = make_city(6)
+    first = solve(city, options=LARGE)
+    richer = city.replace(requirements=city.requirements.replace(budget_cny=61.0))
+    cold = solve(richer, options=LARGE)
+    warm = solve(richer, options=LARGE, start=first)
+    checked(richer, warm)
+    assert warm.status is SolveStatus.OPTIMAL
+    assert warm.work < cold.work
+    again = solve(city, options=LARGE, start=first)
+    assert again.objective >= first.objective
+    assert again.work < first.work
+
+
+def test_a_start_that_breaks_the_new_rules_is_opened_as_far_as_they_allow() -> None:
+    city = make_city(7)
+    first = solve(city, options=LARGE)
+    opened = np.flatnonzero(expect_plan(first).opened)
+    forbidden = np.zeros(city.n_site, dtype=bool)
+    forbidden[opened[:3]] = True
+    other = city.replace(
+        requirements=city.requirements.replace(forbidden=forbidden, required=~forbidden & False)
+    )
+    result = solve(other, options=LARGE, start=first)
+    checked(other, result)
+    assert not expect_plan(result).opened[forbidden].any()
+    with pytest.raises(ValueError, match="sites"):
+        solve(city, options=LARGE, start=WarmStart(tier_of_site=np.zeros(3, dtype=np.int32)))
+
+
+def test_a_frontier_rises_with_the_budget_in_plan_and_bound() -> None:
+    city = make_city(8)
+    budgets = [20.0, 60.0, 40.0]
+    results = solve_frontier(city, budgets, options=LARGE)
+    by_budget = [results[n] for n in np.argsort(budgets)]
+    for less, more in pairwise(by_budget):
+        assert less.objective <= more.objective
+        assert less.bound <= more.bound
+    assert all(result.status is SolveStatus.OPTIMAL for result in results)

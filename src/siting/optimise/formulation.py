@@ -283,14 +283,13 @@ def capacity_rows(
     return _at_most(sp.csr_array(sp.hstack((given, flow))), upper)
 
 
-def strong_link_rows(links: Links, columns: Columns, wanted: BoolArray | None = None) -> Block:
+def strong_link_rows(links: Links, columns: Columns) -> Block:
     """x_rj ≤ d_r Σ_k y_jk for the links to sites: what bounds the model well.
 
     A tier smaller than d_r can give no more than its capacity, which is tighter still:
-    x_rj ≤ Σ_k min(d_r, q_jk) y_jk. Only the wanted links get a row; capacity implies the rest.
+    x_rj ≤ Σ_k min(d_r, q_jk) y_jk.
     """
-    to_site = links.supply < columns.n_site
-    link = np.flatnonzero(to_site if wanted is None else to_site & wanted)
+    link = np.flatnonzero(links.supply < columns.n_site)
     site, kwh = links.supply[link], links.row_kwh_per_day[links.row[link]]
     count = np.diff(columns.start)[site]
     row = np.repeat(np.arange(link.size), count)
@@ -348,28 +347,14 @@ def _at_most(matrix: sp.csr_array, upper: FloatArray) -> Block:
 
 
 def build_model(
-    instance: SitingInstance,
-    links: Links,
-    columns: Columns,
-    rows: SiteRows,
-    *,
-    strong: BoolArray | None = None,
+    instance: SitingInstance, links: Links, columns: Columns, rows: SiteRows
 ) -> MixedIntegerModel:
-    """Build the whole model, ready for a solver that minimises.
-
-    Parameters
-    ----------
-    instance, links, columns, rows
-        The instance and what was built from it.
-    strong
-        (n_link,) links that get their strong row; all by default. Fewer make a smaller model with
-        the same plans and, where they are the ones with a price, hardly a weaker bound.
-    """
+    """Build the whole model with every strong link, ready for a solver that minimises."""
     n_column, n_link = columns.n_column, links.n_link
     blocks = [
         demand_rows(links, n_column),
         capacity_rows(links, columns, instance.station_capacity_kwh_per_day),
-        strong_link_rows(links, columns, strong),
+        strong_link_rows(links, columns),
         one_tier_rows(columns, n_link),
         site_rows(rows, n_link),
         floor_rows(instance, links, n_column),

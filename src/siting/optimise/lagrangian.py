@@ -122,7 +122,6 @@ def descend(
     *,
     n_iteration: int,
     aim: float,
-    stop_at: float = -np.inf,
 ) -> DualPoint:
     """Lower the bound by some iterations of the volume algorithm.
 
@@ -136,8 +135,6 @@ def descend(
         How many evaluations of the relaxation.
     aim
         The bound that the steps aim at, such as the best plan's objective.
-    stop_at
-        Stop as soon as the bound is at most this.
     """
     prices = Prices(*(p.copy() for p in point.prices))
     load, floor_load = point.load.copy(), point.floor_load.copy()
@@ -158,7 +155,6 @@ def descend(
         point.step,
         n_iteration,
         aim,
-        stop_at,
         fresh,
     )
     return replace(
@@ -172,36 +168,6 @@ def descend(
         opened=opened,
         step=step,
     )
-
-
-def reduced_gains(
-    problem: TierProblem, point: DualPoint, fixings: Fixings
-) -> tuple[float, FloatArray]:
-    """Return the bound, and for each column by how much the bound falls if it is opened.
-
-    The fall is infinite for columns that are not allowed, and 0 for a site's best column if the
-    relaxation wants it.
-    """
-    value = np.zeros(problem.n_column)
-    station = np.zeros(problem.reach.station_kwh.size)
-    y = np.zeros(problem.n_column)
-    bound, budget_price = _evaluate(
-        problem.reach,
-        problem.menu,
-        problem.floor_kwh,
-        fixings.allowed,
-        fixings.required,
-        point.prices,
-        value,
-        station,
-        y,
-        np.zeros(problem.reach.kwh.size),
-        np.zeros(problem.reach.worth.size),
-    )
-    reduced = np.where(fixings.allowed, value - budget_price * problem.menu.cost, -np.inf)
-    best = np.where(fixings.required, -np.inf, 0.0)
-    np.maximum.at(best, problem.menu.site, reduced)
-    return bound, best[problem.menu.site] - reduced
 
 
 def _side_scale(problem: TierProblem) -> FloatArray:
@@ -508,7 +474,6 @@ def _descend(
     step: float,
     n_iteration: int,
     aim: float,
-    stop_at: float,
     fresh: bool,  # noqa: FBT001 - kernels know no keyword-only arguments
 ) -> tuple[float, float, float]:
     """Run the volume algorithm; the arrays of prices and averages are moved in place."""
@@ -535,8 +500,6 @@ def _descend(
         opened[c] += mix * (y[c] - opened[c])
     failures, widest = 0, 0.1
     for _ in range(n_iteration):
-        if bound <= stop_at:
-            break
         size = 0.0
         for r in range(n_row):
             size += (reach.kwh[r] - load[r]) ** 2 / reach.kwh[r]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,8 +22,8 @@ from siting.optimise.result import SolveOptions, SolveResult, WarmStart
 from siting.optimise.tier_problem import build_problem
 from siting.optimise.tier_solver import (
     descend_to_rest,
-    find_strong_links,
     is_impossible,
+    plan_from_tiers,
     price_instance,
     solve_by_prices,
     start_from_prices,
@@ -48,7 +49,7 @@ __all__ = [
 ]
 
 # Below this many links HiGHS alone is quick and exact; above the other, it drowns in them.
-LINKS_FOR_HIGHS, MOST_LINKS_FOR_HIGHS = 2_000, 60_000
+LINKS_FOR_HIGHS, MOST_LINKS_FOR_HIGHS = 12_000, 60_000
 
 
 def solve(
@@ -97,7 +98,7 @@ def solve(
             if not run.settled and (small or run.plan is None):
                 run.by_mip(Engine.HIGHS)
         else:
-            run.by_mip(engine)
+            run.by_mip(engine, known)
             run.price(point)
         return run.conclude(started_cpu_s)
 
@@ -122,15 +123,20 @@ def solve_frontier(
     Returns
     -------
     list of SolveResult
-        One result a budget, in the order asked. More budget never shows a lower bound: a bound
-        of a larger budget holds for every smaller one, and is handed down.
+        One result a budget, in the order asked. A bound of a larger budget holds for every
+        smaller one and is handed down, so that more budget never shows a lower bound.
     """
     results: dict[int, SolveResult] = {}
     last: SolveResult | None = None
     for n in sorted(range(len(budgets_cny)), key=lambda n: -budgets_cny[n]):
         requirements = instance.requirements.replace(budget_cny=float(budgets_cny[n]))
-        last = solve(instance.replace(requirements=requirements), options=options, start=last)
-        results[n] = last
+        result = solve(instance.replace(requirements=requirements), options=options, start=last)
+        if last is not None and last.bound < result.bound:
+            gap = compute_gap(result.objective, last.bound)
+            proven = result.decision is not None and gap <= options.gap
+            status = SolveStatus.OPTIMAL if proven else result.status
+            result = replace(result, bound=last.bound, gap=gap, status=status)
+        results[n] = last = result
     return [results[n] for n in range(len(budgets_cny))]
 
 
@@ -200,17 +206,14 @@ class _Run:
         self.infeasible = self.infeasible or is_impossible(self.problem, point.bound)
         self.bound = min(self.bound, point.bound)
 
-    def by_mip(self, engine: Engine) -> None:
+    def by_mip(self, engine: Engine, known: WarmStart | None = None) -> None:
         """Solve the whole model by a MIP solver, from the best plan there is."""
         self.engines.append(engine.value)
         problem = self.problem
-        model = build_model(
-            self.instance,
-            problem.links,
-            problem.columns,
-            problem.rows,
-            strong=None if self.point is None else find_strong_links(problem, self.point),
-        )
+        if known is not None and known.tier_of_site is not None:
+            self.plan = plan_from_tiers(problem, known.tier_of_site)
+            self.objective = self.plan.value if self.plan else self.objective
+        model = build_model(self.instance, problem.links, problem.columns, problem.rows)
         start = None
         if self.plan is not None:
             opened = np.zeros(problem.n_column)
@@ -249,6 +252,7 @@ class _Run:
             by_duality = check_bound(self.instance, multipliers)
         bound = max(min(self.bound, by_duality), self.objective)
         gap = compute_gap(self.objective, bound)
+        self.watch.report(self.objective, bound)
         proven = gap <= self.watch.limits.gap
         if self.decision is not None:
             status = SolveStatus.OPTIMAL if proven else SolveStatus.FEASIBLE

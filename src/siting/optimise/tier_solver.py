@@ -23,7 +23,6 @@ from siting.optimise.lagrangian import (
     Fixings,
     Prices,
     descend,
-    reduced_gains,
     start_descent,
 )
 from siting.optimise.limits import compute_gap
@@ -33,7 +32,7 @@ from siting.optimise.tier_search import build_search
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from siting.domain import BoolArray, FloatArray, IntArray, LongArray
+    from siting.domain import FloatArray, IntArray, LongArray
     from siting.instance import SitingInstance
     from siting.optimise.limits import Watch
     from siting.optimise.tier_problem import TierProblem
@@ -49,8 +48,6 @@ WARM, WARM_AGAIN, COLD = 0.07, 0.04, 0.004
 # Columns that the relaxation opens so far make up the first plan; those, half of the openings.
 OPENED_MUCH, OPENED_AT_ALL = 0.1, 0.01
 FLOORS_KEPT_TO = 1e-9
-# A strong row is priced if it is worth more than this, per kWh.
-PRICED = 1e-4
 # What the search makes of a missed floor at least, as a share of the greatest price of a row.
 FLOOR_FELT = 0.05
 # A round that brings less than this share is the last.
@@ -220,6 +217,11 @@ def _first_order(problem: TierProblem, point: DualPoint) -> LongArray:
     return np.concatenate((np.array(cheapest, dtype=np.int64), much))
 
 
+def plan_from_tiers(problem: TierProblem, tier_of_site: IntArray) -> TierPlan | None:
+    """Return the plan of these tiers, opened as far as the rows allow; None if one is broken."""
+    return _settle(problem, _stand(problem, _columns_of(problem, tier_of_site)))
+
+
 def _columns_of(problem: TierProblem, tier_of_site: IntArray) -> LongArray:
     columns = problem.columns
     return np.flatnonzero(tier_of_site[columns.site] == columns.tier)
@@ -288,28 +290,6 @@ def _settle(problem: TierProblem, search: TierSearch) -> TierPlan | None:
         flow=search.flows.x[reach.row_link],
         value=float(reach.worth @ search.flows.x + problem.menu.gain[column[column >= 0]].sum()),
     )
-
-
-def find_strong_links(problem: TierProblem, point: DualPoint) -> BoolArray:
-    """(n_link,) links whose strong row has a price: fills of their site that leave them a profit.
-
-    By linear duality the strong row of a link is worth what its profit is above that of the last
-    row which its site's best column still takes.
-    """
-    reach, menu = problem.reach, problem.menu
-    row_price = point.prices.row - reach.share @ point.prices.floor
-    profit = reach.worth - row_price[reach.row]
-    _, fall = reduced_gains(problem, point, _all_open(problem))
-    strong = np.zeros(profit.size, dtype=bool)
-    for j in np.flatnonzero(problem.columns.buildable):
-        first, last = reach.start[j], reach.start[j + 1]
-        best = menu.start[j] + np.argmin(fall[menu.start[j] : menu.start[j + 1]])
-        order = first + np.argsort(-profit[first:last], kind="stable")
-        taken = np.cumsum(reach.kwh[reach.row[order]])
-        full = np.searchsorted(taken, menu.kwh[best])
-        least = max(0.0, profit[order[full]]) if full < order.size else 0.0
-        strong[first:last] = profit[first:last] > least + PRICED
-    return strong[reach.row_link]
 
 
 def price_instance(instance: SitingInstance, problem: TierProblem, point: DualPoint) -> TierPrices:
