@@ -39,6 +39,7 @@ from siting.outputs.report_parts import (
     render_made,
     render_section,
     render_top,
+    show_gap,
 )
 
 if TYPE_CHECKING:
@@ -183,9 +184,7 @@ class _Page:
                 )
                 for what in ("objective", "bound")
             ),
-            render_row(
-                self.say("fig_gap"), [*(show_percent(p.solve["gap"], 2) for p in self.plans), ""]
-            ),
+            render_row(self.say("fig_gap"), [*(f"{show_gap(p)} %" for p in self.plans), ""]),
             render_row(
                 self.say("fig_status"),
                 [*(self.say("proven" if p.proven else "not_proven") for p in self.plans), ""],

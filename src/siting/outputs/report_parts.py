@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from typing import TYPE_CHECKING, Any
 
 from siting.domain import Facility
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from siting.outputs.written_plan import WrittenPlan
 
 ASSETS = "report_assets"
+ROUNDING = 1e-6
 STATES = ("today", "unified", "joint")
 STATE_COLOURS = {"today": "#b4aeb8", "unified": "#8cc5ba", "alone": "#8a8892", "joint": "#c8400f"}
 
@@ -37,8 +39,13 @@ def read_words(facility: Facility, language: PageLanguage, *more: str) -> Phrase
 
 
 def show_gap(plan: WrittenPlan) -> str:
-    """Return the gap in per cent."""
-    return show_number(100 * plan.solve["gap"], 2)
+    """Return the gap in per cent, rounded up: what a plan can fall short of is never made less."""
+    return show_at_most(plan.solve["gap"])
+
+
+def show_at_most(share: float) -> str:
+    """Return a share in per cent, rounded up to the second digit."""
+    return show_number(math.ceil(share * 1e4 - ROUNDING) / 100, 2)
 
 
 def show_gap_asked(plan: WrittenPlan) -> str:

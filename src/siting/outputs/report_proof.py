@@ -15,7 +15,13 @@ from siting.outputs.page import (
     show_number,
     show_percent,
 )
-from siting.outputs.report_parts import render_list, render_section, show_gap, show_gap_asked
+from siting.outputs.report_parts import (
+    render_list,
+    render_section,
+    show_at_most,
+    show_gap,
+    show_gap_asked,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -41,7 +47,7 @@ def render_how_sure(plan: WrittenPlan, words: Phrases, checks: Sequence[Check]) 
     ]
     if plan.certified:
         proven = plan.read(solve, "bound_by_duality_kwh_per_day")
-        by_prices = show_number(100 * (proven - objective) / objective if objective else 0, 2)
+        by_prices = show_at_most((proven - objective) / objective if objective else 0.0)
         lines.append(words.say("sure_prices", bound=show_number(proven, 0), gap=by_prices))
         lines.append(
             words.say("sure_branching", gap=show_gap(plan), engine=str(solve["engine"]))
