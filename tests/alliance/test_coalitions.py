@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
+from siting.alliance import games
 from siting.alliance.coalitions import (
     THIRD_PARTY,
     Alliance,
@@ -28,7 +29,7 @@ from siting.errors import InfeasibleError
 from siting.instance import CLOSED, Decision, SitingInstance, evaluate, no_requirements
 from siting.optimise.assignment import assign_drivers
 from siting.optimise.result import SolveOptions
-from siting.optimise.value import Valuation
+from siting.optimise.value import Valuation, solve_for_value
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -363,6 +364,21 @@ class TestGoingOn:
                 alliance, joint_plan(alliance, [0, 1]), store=kept, on_solved=stop_at_the_third
             )
         assert sorted(plan.coalition for plan in kept.values()) == [1, 2, 4]
+
+    def test_what_is_finished_is_kept_before_the_next_begins(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        alliance = three_towns()
+        kept: dict[str, CoalitionPlan] = {}
+        n_kept: list[int] = []
+
+        def solve(*args: object, **kwargs: object) -> object:
+            n_kept.append(len(kept))
+            return solve_for_value(*args, **kwargs)  # type: ignore[arg-type]
+
+        monkeypatch.setattr(games, "solve_for_value", solve)
+        solve_target_game(alliance, joint_plan(alliance, [0, 1]), store=kept)
+        assert n_kept == [0, 1, 2, 3, 4, 5]
 
     def test_another_budget_asks_only_the_coalitions_it_touches(self) -> None:
         alliance = random_alliance(np.random.default_rng(2), n_brand=3)

@@ -195,6 +195,8 @@ def solve_game(
     with _solving(n_worker) as submit:
         while waiting or running:
             for coalition in [s for s in waiting if all(part in plans for part in _parts(s))]:
+                if len(running) == n_worker:  # what is finished is kept before more begins
+                    break
                 waiting.remove(coalition)
                 instance = _pose(alliance, coalition, ask)
                 key = compute_fingerprint(instance, ask.kind, ask.valuation, one_thread)
