@@ -22,7 +22,7 @@ from rich.table import Table
 
 from siting import __version__
 from siting.domain import SECONDS_PER_MINUTE, Datum
-from siting.errors import ExitCode, SitingError
+from siting.errors import ExitCode, Fault, SitingError, StudyError
 from siting.outputs.page import PageLanguage
 
 if TYPE_CHECKING:
@@ -262,6 +262,52 @@ def check(
         out.print(escape(_printable(line)))
     if written is not None:
         out.print(f"map         {escape(str(written))}")
+
+
+@app.command()
+def frontier(
+    study: StudyArgument,
+    out_folder: OutOption,
+    budgets: Annotated[
+        str | None,
+        typer.Option(help="In CNY, such as 25e6,50e6,75e6; ten tenths of the study's if not set."),
+    ] = None,
+    cache: CacheOption = None,
+) -> None:
+    """Solve a study for several budgets: cost against service, every point with its bound."""
+    from siting import pipeline  # noqa: PLC0415 - keeps `--help` quick
+    from siting.study import read_study  # noqa: PLC0415 - the same
+
+    with _faults_explained(), _StageReport() as report:
+        inputs = pipeline.read_inputs(read_study(study), cache_folder=cache, on_stage=report.stage)
+        case = pipeline.build_case(inputs, on_stage=report.stage)
+        asked = _read_budgets(budgets, whole_cny=case.instance.requirements.budget_cny)
+        plans = pipeline.solve_budgets(case, asked, on_stage=report.stage)
+        report.stage(pipeline.Stage.WRITE)
+        pipeline.write_frontier(plans, out_folder)
+    wanted = case.instance.demand_kwh_per_day.sum()
+    for budget_cny, plan in zip(asked, plans, strict=True):
+        share = plan.joint.evaluation.served_kwh_per_day.sum() / wanted if wanted else 0.0
+        out.print(
+            f"{budget_cny / 1e6:>10,.2f} million CNY  {len(plan.sites):>4} sites  "
+            f"{share:>6.1%} served  gap {plan.solve.gap:.2%}"
+        )
+    out.print(f"chart      {escape(str(out_folder / 'frontier.html'))}")
+    out.print(f"table      {escape(str(out_folder / 'frontier.csv'))}")
+
+
+def _read_budgets(text: str | None, *, whole_cny: float) -> list[float]:
+    """Return the budgets that are asked for; ten tenths of the study's own without any."""
+    if text is None:
+        return [whole_cny * tenth / 10 for tenth in range(1, 11)]
+    try:
+        budgets = [float(part) for part in text.split(",")]
+    except ValueError:
+        budgets = [math.nan]
+    if not all(math.isfinite(budget) and budget >= 0 for budget in budgets):
+        what, remedy = "is no list of amounts", "give amounts in CNY, such as 25e6,50e6"
+        raise StudyError([Fault(column="--budgets", value=text[:80], what=what, remedy=remedy)])
+    return budgets
 
 
 @app.command()

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import replace
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
@@ -36,7 +37,13 @@ from siting.investment import JointInvestment, WhatIf, build_alliance, solve_inv
 from siting.network.road_network import load_roads
 from siting.optimise.conflicts import find_conflict
 from siting.optimise.fairness import solve_fair
-from siting.optimise.solve import SolveOptions, expect_plan, solve, solve_baseline
+from siting.optimise.solve import (
+    SolveOptions,
+    expect_plan,
+    solve,
+    solve_baseline,
+    solve_frontier,
+)
 from siting.outputs.alliance_page import render_alliance
 from siting.outputs.alliance_store import KEPT_IN, PlanFolder, refuse_other_folder
 from siting.outputs.alliance_tables import (
@@ -56,6 +63,7 @@ from siting.outputs.files import (
     write_file,
     write_folder,
 )
+from siting.outputs.frontier import render_frontier, render_frontier_csv
 from siting.outputs.manifest import build_manifest, render_manifest
 from siting.outputs.map import render_check_map, render_map
 from siting.outputs.page import PageLanguage
@@ -209,10 +217,7 @@ def solve_case(
     today = _serve(case.instance_today)
     unified = _serve(case.instance)
     on_stage(Stage.SOLVE)
-    asked = case.study.solve
-    options = SolveOptions(
-        gap=asked.gap, time_limit_s=asked.time_limit_s, seed=asked.seed, engine=asked.engine
-    )
+    options = _solve_options(case.study)
     fairness = None
     if case.study.objective is not Objective.TOTAL and known is None:
         fairness = solve_fair(
@@ -229,6 +234,72 @@ def solve_case(
     return SitingPlan(
         case=case, today=today, unified=unified, joint=joint, solve=result, fairness=fairness
     )
+
+
+def solve_budgets(
+    case: SitingCase,
+    budgets_cny: Sequence[float],
+    *,
+    on_stage: Callable[[Stage], None] = ignore_stage,
+) -> tuple[SitingPlan, ...]:
+    """Solve a case for several budgets, each from the plan and prices of the one before.
+
+    Parameters
+    ----------
+    case
+        What is solved; its own budget is not looked at.
+    budgets_cny
+        The budgets.
+    on_stage
+        Told of the stages.
+
+    Returns
+    -------
+    tuple
+        A plan each, in the order of the budgets.
+
+    Raises
+    ------
+    InfeasibleError
+        If some budget cannot meet the study's requirements; the faults name those that conflict.
+    SolveError
+        If no plan was found within the limits.
+    """
+    on_stage(Stage.BASELINES)
+    today, unified = _serve(case.instance_today), _serve(case.instance)
+    on_stage(Stage.SOLVE)
+    results = solve_frontier(case.instance, budgets_cny, options=_solve_options(case.study))
+    plans = []
+    for budget_cny, result in zip(budgets_cny, results, strict=True):
+        requirements = case.instance.requirements.replace(budget_cny=budget_cny)
+        instance = case.instance.replace(requirements=requirements)
+        if result.status is SolveStatus.INFEASIBLE:
+            on_stage(Stage.EXPLAIN)
+            raise InfeasibleError(find_conflict(instance) or _unexplained())
+        decision = settle_flows(instance, expect_plan(result))
+        joint = ServiceState(decision=decision, evaluation=evaluate(instance, decision))
+        plans.append(
+            SitingPlan(
+                case=replace(case, instance=instance),
+                today=today,
+                unified=unified,
+                joint=joint,
+                solve=result,
+            )
+        )
+    return tuple(plans)
+
+
+def write_frontier(plans: Sequence[SitingPlan], folder: Path) -> None:
+    """Write what several budgets buy into a folder: a table and a page.
+
+    Raises
+    ------
+    OutputError
+        If the folder cannot be written.
+    """
+    write_file(folder / "frontier.csv", render_frontier_csv(plans))
+    write_file(folder / "frontier.html", render_frontier(plans))
 
 
 def write_outputs(plan: SitingPlan, folder: Path) -> None:
@@ -490,6 +561,13 @@ def _unexplained() -> list[Fault]:
             remedy="relax floors or the budget, and run again",
         )
     ]
+
+
+def _solve_options(study: Study) -> SolveOptions:
+    asked = study.solve
+    return SolveOptions(
+        gap=asked.gap, time_limit_s=asked.time_limit_s, seed=asked.seed, engine=asked.engine
+    )
 
 
 def _serve(instance: SitingInstance) -> ServiceState:

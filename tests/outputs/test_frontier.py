@@ -1,0 +1,54 @@
+"""The frontier: what every budget buys, on a toy solved by hand."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pandas as pd
+import pytest
+from typer.testing import CliRunner
+
+from siting.cli import app
+from siting.errors import ExitCode
+from siting.outputs.frontier import build_frontier, render_frontier
+from siting.pipeline import build_case, read_inputs, read_study, solve_budgets
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def test_more_money_never_buys_less(study_path: Path) -> None:
+    # Nothing under a million; WEST serves all of the 1,500 kWh within reach from then on.
+    case = build_case(read_inputs(read_study(study_path)))
+    plans = solve_budgets(case, [2e6, 0.5e6, 1e6])
+    table = build_frontier(plans)
+    assert table["budget_cny"].tolist() == [0.5e6, 1e6, 2e6]
+    assert table["n_sites"].tolist()[:2] == [0, 1]
+    assert table["served_share"].is_monotonic_increasing
+    assert table["served_share"].iloc[-1] == pytest.approx(1500 / 1520, abs=1e-6)
+    assert (table["objective_share"] <= table["bound_share"] + 1e-6).all()
+    assert table["share_per_million"].iloc[-1] == 0.0
+
+
+def test_the_page_runs_nothing_and_is_the_same_twice(study_path: Path) -> None:
+    text = study_path.read_text(encoding="utf-8")
+    study_path.write_text(text.replace("Toy road", "<img src=x>"), encoding="utf-8")
+    case = build_case(read_inputs(read_study(study_path)))
+    page = render_frontier(solve_budgets(case, [1e6, 2e6]))
+    assert b"<img" not in page
+    assert b"<script" not in page
+    assert "示意数据".encode() in page
+    assert page == render_frontier(solve_budgets(case, [1e6, 2e6]))
+
+
+def test_the_command_writes_table_and_chart(study_path: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    command = ["frontier", str(study_path), "-o", str(out)]
+    result = CliRunner().invoke(app, [*command, "--budgets", "1e6,2e6"])
+    assert result.exit_code == ExitCode.OK, result.output
+    assert pd.read_csv(out / "frontier.csv")["illustrative"].all()
+    assert (out / "frontier.html").is_file()
+    for wrong in ("1e6,x", "-1", "nan"):
+        result = CliRunner().invoke(app, [*command, "--budgets", wrong])
+        assert result.exit_code == ExitCode.BAD_INPUT
+        assert "no list of amounts" in result.stderr
