@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 MAX_STUDY_BYTES = 1_000_000
+MAX_DEPTH = 50
 HOURS_OF_DAY = 24
 TILE_URL_PATTERN = r"^https://[A-Za-z0-9.-]+(:[0-9]+)?/[A-Za-z0-9/._~?&=%{}@,+-]*$"
 
@@ -821,18 +822,24 @@ def _validate(model: type[M], raw: Any, *, file: str) -> M:  # noqa: ANN401 - YA
 
 
 def _load_yaml(text: str, *, file: str) -> Any:  # noqa: ANN401 - whatever the YAML holds
-    # Round-trip mode keeps line numbers; it builds no Python objects from tags, and aliases are
-    # refused outright because a handful of them can unfold into gigabytes.
+    # Round-trip mode keeps line numbers. Tags and aliases are refused outright: a handful of
+    # aliases can unfold into gigabytes. So is deep nesting, which takes hours to parse.
     yaml = YAML(typ="rt", pure=True)
     yaml.allow_duplicate_keys = False
+    depth = 0
     try:
         for event in yaml.parse(text):
-            if type(event).__name__ == "AliasEvent":
-                line = event.start_mark.line + 1
-                fault = Fault(
-                    file=file, row=line, what="YAML aliases are refused", remedy="write it out"
-                )
-                raise StudyError([fault])
+            kind = type(event).__name__
+            depth += kind.endswith("StartEvent") - kind.endswith("EndEvent")
+            for name, found in (
+                ("aliases", kind == "AliasEvent"),
+                ("tags", getattr(event, "tag", None)),
+                (f"lists in lists, {MAX_DEPTH} deep,", depth > MAX_DEPTH),
+            ):
+                if found:
+                    line, what = event.start_mark.line + 1, f"YAML {name} are refused"
+                    fault = Fault(file=file, row=line, what=what, remedy="write it out")
+                    raise StudyError([fault])
         raw = YAML(typ="rt", pure=True).load(text)
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-OSM_SUFFIXES = (".osm", ".osm.pbf", ".pbf", ".osm.gz", ".osm.bz2")
+OSM_SUFFIXES = (".osm", ".osm.pbf", ".pbf")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,7 +120,7 @@ def read_osm_areas(
 
 
 def _areas(
-    file: str, keys: Collection[str], accept: Callable[[Mapping[str, str]], bool]
+    file: osmium.io.File, keys: Collection[str], accept: Callable[[Mapping[str, str]], bool]
 ) -> Iterator[OsmArea | str]:
     """Yield every area, and the id of every way and relation that should be one."""
     factory = osmium.geom.WKBFactory()
@@ -138,14 +138,16 @@ def _areas(
             yield f"{kind}/{item.id}"
 
 
-def _read(path: Path, read: Callable[[str], list[T]]) -> list[T]:
+def _read(path: Path, read: Callable[[osmium.io.File], list[T]]) -> list[T]:
     """Read a file by osmium; whatever it refuses becomes a fault."""
     if not path.is_file():
         raise _refusal(path, "does not exist or is no file", "correct the path")
     if not is_osm_file(path):
         raise _refusal(path, "is no .osm or .osm.pbf file", f"give {', '.join(OSM_SUFFIXES)}")
     try:
-        return read(str(path.resolve()))
+        # The form that the name states, and none that it hides, such as a packed one behind a link.
+        form = "osm" if path.name.lower().endswith(".osm") else "pbf"
+        return read(osmium.io.File(str(path.resolve()), form))
     except (RuntimeError, OSError, ValueError, osmium.InvalidLocationError) as error:
         reason = (str(error).splitlines() or ["unknown"])[0][:MAX_VALUE_CHARS]
         raise _refusal(path, f"is not a valid OSM file: {reason}", "download it again") from None
@@ -170,7 +172,7 @@ class _Tagged:
 
 
 def _features(
-    file: str, keys: Collection[str], accept: Callable[[Mapping[str, str]], bool]
+    file: osmium.io.File, keys: Collection[str], accept: Callable[[Mapping[str, str]], bool]
 ) -> Iterator[OsmFeature]:
     tagged = [item for item in _tagged(file, keys) if accept(item.tags)]
     nodes_of_way = _read_way_nodes(file, {way for item in tagged for way in item.ways})
@@ -190,7 +192,7 @@ def _features(
             )
 
 
-def _tagged(file: str, keys: Collection[str]) -> Iterator[_Tagged]:
+def _tagged(file: osmium.io.File, keys: Collection[str]) -> Iterator[_Tagged]:
     for item in osmium.FileProcessor(file).with_filter(KeyFilter(*keys)):
         tags = {tag.k: tag.v for tag in item.tags}
         if isinstance(item, osmium.osm.Node):
@@ -209,7 +211,7 @@ def _tagged(file: str, keys: Collection[str]) -> Iterator[_Tagged]:
             )
 
 
-def _read_way_nodes(file: str, ids: set[int]) -> dict[int, tuple[int, ...]]:
+def _read_way_nodes(file: osmium.io.File, ids: set[int]) -> dict[int, tuple[int, ...]]:
     if not ids:
         return {}
     ways = osmium.FileProcessor(file, osmium.osm.WAY).with_filter(IdFilter(ids))
@@ -220,7 +222,7 @@ def _read_way_nodes(file: str, ids: set[int]) -> dict[int, tuple[int, ...]]:
     }
 
 
-def _read_node_places(file: str, ids: set[int]) -> dict[int, tuple[float, float]]:
+def _read_node_places(file: osmium.io.File, ids: set[int]) -> dict[int, tuple[float, float]]:
     if not ids:
         return {}
     nodes = osmium.FileProcessor(file, osmium.osm.NODE).with_filter(IdFilter(ids))

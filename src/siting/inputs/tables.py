@@ -12,8 +12,10 @@ import io
 import json
 import math
 import re
+import sqlite3
 import unicodedata
 import warnings
+from contextlib import closing
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
@@ -38,6 +40,9 @@ if TYPE_CHECKING:
 MAX_TEXT_BYTES = 256 * 2**20
 MAX_BINARY_BYTES = 8 * 2**30
 MAX_UNPACKED_BYTES = 16 * 2**30
+MAX_CELLS = 400_000_000
+MAX_CELLS_UNWEIGHED, MAX_CELLS_PER_BYTE = 20_000_000, 125
+"""Beyond so many cells, more to a byte than this are no data: repeats pack a thousandfold."""
 MAX_COLUMNS = 2_000
 MAX_FAULTS_PER_COLUMN = 20
 MAX_VALUE_CHARS = 80
@@ -649,7 +654,7 @@ def _read_parquet(path: Path) -> Table:
             parquet.metadata.row_group(group).total_byte_size
             for group in range(parquet.metadata.num_row_groups)
         )
-        names = parquet.schema_arrow.names
+        n_row, names = parquet.metadata.num_rows, parquet.schema_arrow.names
         is_geo = b"geo" in (parquet.metadata.metadata or {})
         parquet.close()
     except (pa.ArrowException, OSError) as error:
@@ -657,6 +662,7 @@ def _read_parquet(path: Path) -> Table:
             file, f"is not a valid Parquet file: {_first_line(error)}", "write it again"
         ) from None
     _refuse_bad_header(names, file=file)
+    refuse_endless_cells(n_row * len(names), path)
     if n_bytes > MAX_UNPACKED_BYTES:
         raise _error(
             file,
@@ -674,6 +680,20 @@ def _read_parquet(path: Path) -> Table:
     except (pa.ArrowException, OSError, ValueError, KeyError, TypeError) as error:
         raise _error(file, f"cannot be read: {_first_line(error)}", "write it again") from None
     return _as_table(frame, file=file)
+
+
+def refuse_endless_cells(n_cell: int, path: Path) -> None:
+    """Refuse a packed file that would unfold into more cells than any data has.
+
+    Raises
+    ------
+    InputError
+        If it has more than ``MAX_CELLS``, or is large and next to all of it repeats.
+    """
+    packed = MAX_CELLS_PER_BYTE * path.stat().st_size
+    if n_cell > MAX_CELLS or n_cell > max(MAX_CELLS_UNWEIGHED, packed):
+        what = f"unfolds into {n_cell:,} cells, more than data of its size can hold"
+        raise _error(path.name, what, "write it again, or split it")
 
 
 def _read_geojson(path: Path) -> Table:
@@ -776,6 +796,7 @@ def _typed(values: Sequence[Any]) -> pd.Series[Any]:
 
 def _read_geopackage(path: Path, layer: str | None) -> Table:
     file = path.name
+    _refuse_computed_layers(path)
     source = f"GPKG:{path.resolve()}"  # the prefix binds GDAL to this one driver
     try:
         with warnings.catch_warnings(record=True) as first_doubts:
@@ -801,6 +822,26 @@ def _read_geopackage(path: Path, layer: str | None) -> Table:
         for text in dict.fromkeys(str(doubt.message)[:200] for doubt in (*first_doubts, *doubts))
     ]
     return replace(table, notices=(*notices, *table.notices))
+
+
+def _refuse_computed_layers(path: Path) -> None:
+    """Refuse layers that a query makes up, which may never end, and foreign virtual tables."""
+    query = (
+        "SELECT name FROM sqlite_master WHERE (type = 'view' AND lower(name) IN "
+        "(SELECT lower(table_name) FROM gpkg_contents)) OR (sql LIKE 'CREATE VIRTUAL TABLE%' "
+        "AND sql NOT LIKE '%USING rtree%')"
+    )
+    try:
+        uri = f"{path.resolve().as_uri()}?mode=ro&immutable=1"
+        with closing(sqlite3.connect(uri, uri=True)) as database:
+            computed = [str(name) for (name,) in database.execute(query).fetchall()]
+    except sqlite3.Error as error:
+        raise _error(
+            path.name, f"is not a valid GeoPackage: {_first_line(error)}", "export it again"
+        ) from None
+    if computed:
+        what = f"holds computed layers: {', '.join(computed)[:MAX_VALUE_CHARS]}"
+        raise _error(path.name, what, "export what they show as plain layers")
 
 
 def _as_table(frame: pd.DataFrame, *, file: str) -> Table:

@@ -19,6 +19,7 @@ from siting.inputs.roads.table import MIN_SHAPE_POINTS, UNITS_PER_DEGREE, RoadTa
 
 COMPACT_VERSION = 1
 MAX_COMPACT_BYTES = 4_000_000_000
+MAX_BYTES_UNWEIGHED, MAX_UNPACKING = 50_000_000, 100
 
 
 def write_compact_roads(roads: RoadTable, path: Path) -> None:
@@ -127,8 +128,9 @@ def _pack(roads: RoadTable) -> bytes:
 def _unpack(content: bytes) -> RoadTable:
     """Return the table of a compact form's bytes."""
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
-        if sum(entry.file_size for entry in archive.infolist()) > MAX_COMPACT_BYTES:
-            raise ValueError("it would unpack to more than 4 GB")
+        n_byte = sum(entry.file_size for entry in archive.infolist())
+    if n_byte > min(MAX_COMPACT_BYTES, max(MAX_BYTES_UNWEIGHED, MAX_UNPACKING * len(content))):
+        raise ValueError(f"it would unpack from {len(content):,} to {n_byte:,} bytes")
     with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
         head = json.loads(arrays["head"].tobytes())
         if not isinstance(head, dict) or head.get("version") != COMPACT_VERSION:

@@ -20,6 +20,7 @@ from siting.inputs.roads.tags import (
     read_drive_speeds,
     states_no_speed,
 )
+from siting.inputs.tables import refuse_endless_cells
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -111,7 +112,9 @@ def _notice_rows(n_row: int, lacks: str, path: Path) -> tuple[Fault, ...]:
 def _read_table(path: Path) -> tuple[gpd.GeoDataFrame, frozenset[str]]:
     """Read the columns of interest in WGS-84, and the names of all columns."""
     try:
-        names = frozenset(pq.read_schema(path).names)
+        metadata = pq.read_metadata(path)
+        names = frozenset(metadata.schema.to_arrow_schema().names)
+        refuse_endless_cells(metadata.num_rows * len(names), path)
         if not names >= {"geometry", "highway"}:
             raise _fault(
                 path, "it lacks a column geometry or highway", "give lines with OSM's highway class"
