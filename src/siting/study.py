@@ -48,6 +48,20 @@ NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 class _Model(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
+    @model_validator(mode="before")
+    @classmethod
+    def _flags_are_no_numbers(cls, values: Any) -> Any:  # noqa: ANN401 - whatever the YAML holds
+        """Refuse ``true`` where no flag is asked for; pydantic would read it as 1."""
+        if isinstance(values, dict):
+            fields = cls.model_fields
+            flags = [name for name, value in values.items() if isinstance(value, bool)]
+            wrong = [
+                name for name in flags if name in fields and fields[name].annotation is not bool
+            ]
+            if wrong:
+                raise ValueError(f"{', '.join(wrong)}: true and false are no values for this")
+        return values
+
 
 M = TypeVar("M", bound=_Model)
 
@@ -464,6 +478,16 @@ class Requirements(_Model):
     """Least number of opened sites in a district, by the district's id."""
     district_max_sites: dict[str, Annotated[int, Field(ge=0)]] = Field(default_factory=dict)
     """Greatest number of opened sites in a district, by the district's id."""
+
+    @model_validator(mode="after")
+    def _least_is_not_above_most(self) -> Self:
+        if self.max_sites is not None and self.min_sites > self.max_sites:
+            raise ValueError("min_sites is more than max_sites")
+        least, most = self.district_min_sites, self.district_max_sites
+        wrong = sorted(name for name in least.keys() & most.keys() if least[name] > most[name])
+        if wrong:
+            raise ValueError(f"district_min_sites is more than district_max_sites: {wrong}")
+        return self
 
 
 class Objective(StrEnum):

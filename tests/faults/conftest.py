@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     Mutation = Callable[[np.random.Generator, Path], str]
 
 TALLY = "faults"
-CLASS_OF_FILE = re.compile(r"test_(\w+)_faults\.py")
+CLASS_OF_FILE = re.compile(r"test_(\w+?)_(?:faults|names)\.py")
 ROAD_LAT, HALF_WIDTH_DEG = 30.6, 0.002
 
 
