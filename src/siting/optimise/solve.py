@@ -19,6 +19,7 @@ from siting.optimise.lagrangian import start_descent
 from siting.optimise.limits import Limits, Progress, StopReason, Watch, compute_gap
 from siting.optimise.mip import solve_mip
 from siting.optimise.result import SolveOptions, SolveResult, WarmStart
+from siting.optimise.thrift import spare_money
 from siting.optimise.tier_problem import build_problem
 from siting.optimise.tier_solver import (
     descend_to_rest,
@@ -246,6 +247,9 @@ class _Run:
         if self.plan is not None and self.decision is None:
             self.objective = -math.inf
             self._assign(self.plan.tier_of_site(self.problem))
+        if self.decision is not None and self.problem.links.n_link <= MOST_LINKS_FOR_HIGHS:
+            self.decision = spare_money(self.instance, self.decision)
+            self.objective = evaluate(self.instance, self.decision).objective_kwh_per_day
         multipliers, by_duality = None, math.inf
         if self.point is not None and not self.infeasible:
             multipliers = price_instance(self.instance, self.problem, self.point)
