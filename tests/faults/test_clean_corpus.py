@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import json
+import unicodedata
 from typing import TYPE_CHECKING
 
 import pytest
+from typer.testing import CliRunner
 
-from siting.pipeline import build_case, embedded_study_path, read_inputs, read_study
+from siting.cli import app
+from siting.errors import ExitCode
+from siting.pipeline import build_case, embedded_study_path, read_inputs, read_study, run
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,3 +35,35 @@ def test_the_clean_corpus_is_read_in_every_form(
 def test_the_embedded_city_is_read(name: str) -> None:
     inputs = read_inputs(read_study(embedded_study_path().with_name(name)))
     assert build_case(inputs).instance.n_pair > 0
+
+
+def test_a_notice_reaches_the_manifest_and_the_check(
+    copy_of: Callable[[str], Path], tmp_path: Path
+) -> None:
+    folder = copy_of("csv")
+    path = folder / "districts.geojson"
+    path.write_text(unicodedata.normalize("NFD", path.read_text("utf-8")), encoding="utf-8")
+    plan = run(folder / "study.yaml", tmp_path / "out")
+    manifest = json.loads((tmp_path / "out" / "plan.json").read_text("utf-8"))
+    told = [notice for notice in plan.case.notices if "decomposed" in notice.what]
+    assert len(told) == 1
+    assert told[0].what in [notice["what"] for notice in manifest["notices"]]
+    result = CliRunner().invoke(app, ["check", str(folder / "study.yaml"), "--no-map"])
+    assert str(told[0]) in result.output
+
+
+def test_a_refusal_exits_with_2_and_writes_nothing(
+    copy_of: Callable[[str], Path], tmp_path: Path
+) -> None:
+    folder = copy_of("csv")
+    (folder / "vehicles.csv").write_text("demand_id,longitude,latitude,vehicles_ant\na,1,2,x\n")
+    (folder / "stations.csv").write_text("")
+    out = tmp_path / "out"
+    before = sorted(tmp_path.rglob("*"))
+    for command in ("plan", "check", "alliance"):
+        result = CliRunner().invoke(app, [command, str(folder / "study.yaml"), "-o", str(out)])
+        assert result.exit_code == ExitCode.BAD_INPUT
+        for part in ("vehicles.csv, row 1, vehicles_ant, value 'x'", "vehicles_bee", "stations"):
+            assert part in result.output
+    after = [path for path in tmp_path.rglob("*") if path.suffix != ".lock"]  # held, and let go
+    assert sorted(after) == before

@@ -13,8 +13,10 @@ import pandas as pd
 import pytest
 import shapely
 
+from siting.case import build_network, check_datum
 from siting.inputs.datum import from_wgs84
 from siting.inputs.roads import RoadTable, read_compact_roads, write_compact_roads
+from siting.pipeline import embedded_study_path, read_inputs, read_study
 from siting.study import Datum
 
 if TYPE_CHECKING:
@@ -396,3 +398,34 @@ def test_a_swap_that_stays_on_the_globe_is_noticed(
         frame.to_csv(folder / name, index=False)
     outcome = read_folder(folder)
     assert any("3 of 3 demand lie farther than 200 m" in line for line in outcome.said)
+
+
+@pytest.mark.parametrize(
+    "share",
+    [
+        1.0,
+        0.75,
+        pytest.param(
+            0.3,
+            marks=pytest.mark.xfail(
+                strict=True,
+                reason="among dense streets a shifted point lands near another street, so a "
+                "file of which a minority is in another datum looks like a file of poor places",
+            ),
+        ),
+    ],
+)
+def test_gcj02_among_wgs84_in_a_city_of_dense_streets_is_noticed(share: float) -> None:
+    study = read_study(embedded_study_path())
+    inputs = read_inputs(study)
+    network, _ = build_network(study, inputs.roads)
+    points = inputs.stations[0].frame
+    lon, lat = points.geometry.x.to_numpy(), points.geometry.y.to_numpy()
+    order = np.random.default_rng(0).permutation(len(points))
+    shifted = np.isin(order, np.arange(round(share * len(points))))
+    moved = from_wgs84(lon, lat, Datum.GCJ02)
+    lon, lat = np.where(shifted, moved[0], lon), np.where(shifted, moved[1], lat)
+    mixed = points.set_geometry(gpd.points_from_xy(lon, lat, crs=4326))
+    notice = check_datum(network, mixed, declared=Datum.WGS84, file="stations.csv")
+    assert notice is not None
+    assert "gcj02" in notice.remedy

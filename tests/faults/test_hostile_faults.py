@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bz2
+import contextlib
 import gzip
 import io
 import json
@@ -22,7 +23,9 @@ import pyarrow.parquet as pq
 import pytest
 import shapely
 
-from siting.errors import ExitCode
+from siting.batch.jobs import read_jobs
+from siting.errors import ExitCode, OutputError, StudyError
+from siting.pipeline import run
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -327,3 +330,41 @@ def test_addresses_and_hostile_studies_are_refused(
     said = "\n".join(map(str, read_folder(folder).faults))
     assert any(part in said for part in says.split("|")), said
     record_property("faults", "refused")
+
+
+def test_links_and_paths_in_output_names_reach_nothing_else(
+    copy_of: Callable[[str], Path], tmp_path: Path
+) -> None:
+    study = copy_of("csv") / "study.yaml"
+    precious = tmp_path / "precious"
+    precious.mkdir()
+    (precious / "thesis.txt").write_text("mine")
+    (tmp_path / "link").symlink_to(precious)
+    (tmp_path / "dangling").symlink_to(tmp_path / "nowhere")
+    for name in ("link", "dangling", "link/../precious"):
+        with pytest.raises(OutputError):
+            run(study, tmp_path / name)
+    # A lock that is a link would be written through it.
+    (tmp_path / ".out.lock").symlink_to(precious / "thesis.txt")
+    with contextlib.suppress(OutputError):
+        run(study, tmp_path / "out")
+    (tmp_path / "whole").mkdir()
+    (tmp_path / "whole" / "check.html").symlink_to(precious / "thesis.txt")
+    run(study, tmp_path / "whole")
+    assert [path.name for path in precious.iterdir()] == ["thesis.txt"]
+    assert (precious / "thesis.txt").read_text() == "mine"
+    assert not (tmp_path / "nowhere").exists()
+
+
+@pytest.mark.parametrize("name", ["../x", "..", "a/b", "/opt/x", "~", "a\\b", "CON:", "a\u202eb"])
+def test_a_name_that_is_a_path_names_no_folder(
+    name: str, copy_of: Callable[[str], Path], read_folder: Callable[[Path], Any], tmp_path: Path
+) -> None:
+    folder = copy_of("csv")
+    table = tmp_path / "batch.csv"
+    table.write_text(f"name,study\n{name},{folder / 'study.yaml'}\n", encoding="utf-8")
+    with pytest.raises(StudyError, match="cannot name a folder"):
+        read_jobs([table])
+    set_study(folder, "name: toy", f"name: {json.dumps(name)}")
+    said = "\n".join(map(str, read_folder(folder).faults))
+    assert ("name" in said) == (name != "CON:"), said
