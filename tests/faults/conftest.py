@@ -95,6 +95,7 @@ class Bench:
     """Plants faults in copies of a clean corpus, and judges what siting makes of each."""
 
     corpus: Path
+    clean: SitingCase
     place: Path
     tally: Callable[[str, object], None]
 
@@ -107,8 +108,7 @@ class Bench:
         may_change_demand: bool = False,
     ) -> None:
         """Plant a fault once for each seed; each must meet its verdict."""
-        clean = read_case(self.corpus).case
-        assert clean is not None, "the clean corpus was refused"
+        clean = self.clean
         for seed in seeds:
             folder = self.place / f"{mutate.__name__}-{seed}"
             shutil.copytree(self.corpus, folder)
@@ -315,12 +315,30 @@ def seeds(request: pytest.FixtureRequest) -> range:
     return seeds
 
 
+@pytest.fixture(scope="session")
+def clean_cases() -> dict[str, SitingCase]:
+    """Return the clean corpus as read, by form; each is read when it is first asked for."""
+    return {}
+
+
 @pytest.fixture
 def make_bench(
-    corpora: dict[str, Path], tmp_path: Path, record_property: Callable[[str, object], None]
+    corpora: dict[str, Path],
+    clean_cases: dict[str, SitingCase],
+    tmp_path: Path,
+    record_property: Callable[[str, object], None],
 ) -> Callable[[str], Bench]:
-    """Return the bench of one form of the corpus."""
-    return lambda form: Bench(corpus=corpora[form], place=tmp_path, tally=record_property)
+    """Return a function from a form of the corpus to its bench."""
+
+    def make(form: str) -> Bench:
+        corpus = corpora[form]
+        if form not in clean_cases:
+            clean = read_case(corpus).case
+            assert clean is not None, "the clean corpus was refused"
+            clean_cases[form] = clean
+        return Bench(corpus=corpus, clean=clean_cases[form], place=tmp_path, tally=record_property)
+
+    return make
 
 
 @pytest.fixture
