@@ -38,7 +38,15 @@ def test_what_is_written_is_complete_and_says_it_is_made_up(
 ) -> None:
     out = tmp_path / "out"
     run(study_path, out)
-    names = {"sites.csv", "sites.geojson", "flows.csv", "instance.npz", "certificate.json", "map.html", "plan.json"}
+    names = {
+        "sites.csv",
+        "sites.geojson",
+        "flows.csv",
+        "instance.npz",
+        "certificate.json",
+        "map.html",
+        "plan.json",
+    }
     assert {path.name for path in out.iterdir()} == names
     sites = pd.read_csv(out / "sites.csv", encoding="utf-8-sig")
     assert sites["illustrative"].all()
