@@ -120,6 +120,13 @@ def degrees_said_to_be_metres(rng: np.random.Generator, folder: Path) -> str:
     return rf"{name}.*(no degrees|leave the globe)"
 
 
+def crs_that_leads_off_the_globe(rng: np.random.Generator, folder: Path) -> str:
+    path = folder / "stations.parquet"
+    frame = gpd.read_parquet(path).to_crs(32650)
+    frame.set_crs(int(pick(rng, [4527, 4513, 4526])), allow_override=True).to_parquet(path)
+    return r"stations.parquet.*outside the area of its CRS"
+
+
 def figure_of_an_edge(rng: np.random.Generator, folder: Path) -> str:
     key = pick(rng, ["length", "speed_kph"])
     value = pick(rng, ["nan", "-5", "0", "inf", "-inf", "about 5", ""])
@@ -214,7 +221,7 @@ REFUSED = {
         across_the_antimeridian, unfit_exclusions,
     ),
     "geo": (geometry_of_no_use, figure_of_an_edge, node_of_no_place, graph_of_no_roads),
-    "parquet": (no_crs, degrees_said_to_be_metres),
+    "parquet": (no_crs, degrees_said_to_be_metres, crs_that_leads_off_the_globe),
     "osm": (osm_of_no_roads,),
 }  # fmt: skip
 
@@ -257,7 +264,7 @@ def gcj02_said_to_be_wgs84(rng: np.random.Generator, folder: Path) -> str:
 
 def wrong_zone_of_utm(rng: np.random.Generator, folder: Path) -> str:
     path = folder / "stations.parquet"
-    epsg = int(pick(rng, [32649, 32651, 4527]))
+    epsg = int(pick(rng, [32649, 32651]))
     frame = gpd.read_parquet(path).to_crs(32650).set_crs(epsg, allow_override=True)
     frame.to_parquet(path)
     return "2 of 2 stations lie farther than 200 m from every road|stations.parquet.*reprojected"

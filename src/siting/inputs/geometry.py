@@ -154,7 +154,17 @@ def _own_geometry(table: Table, shape: Shape) -> tuple[gpd.GeoSeries, list[Fault
             "correct it, or declare the format that the file has",
         ),
     )
-    bad = empty | wrong
+    xy, owner = shapely.get_coordinates(shapes, return_index=True)
+    off = np.zeros(len(shapes), dtype=bool)
+    off[owner[~np.isfinite(xy).all(axis=1)]] = True
+    off &= ~wrong
+    faults += cell_faults(
+        table,
+        name,
+        off,
+        lambda _: ("lies outside the area of its CRS", "declare the CRS that the file is in"),
+    )
+    bad = empty | wrong | off
     broken = ~bad & ~shapely.is_valid(shapes)
     if broken.any():
         shapes[broken] = _only_polygons(shapely.make_valid(shapes[broken]))
