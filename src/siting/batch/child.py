@@ -46,10 +46,14 @@ class StudyProcess:
         self._process: subprocess.Popen[str] | None = None
         self._answers: queue.Queue[str] = queue.Queue()
         self._closed = False
+        self._starting = threading.Lock()
 
     def run(self, job: StudyJob) -> StudyRecord:
         """Run a study in the child; a death or a hang becomes the study's outcome."""
-        process = self._process if self._process is not None else self._start()
+        with self._starting:  # so that closing never misses a child that is about to be born
+            if self._closed:
+                return self._lost(job, Outcome.FAILED, "stopped before it began")
+            process = self._process if self._process is not None else self._start()
         jobs = cast("IO[str]", process.stdin)
         try:
             jobs.write(json.dumps(job.as_json()) + "\n")
@@ -78,7 +82,8 @@ class StudyProcess:
 
     def close(self) -> None:
         """End the child for good."""
-        self._closed = True
+        with self._starting:
+            self._closed = True
         self.kill()
 
     def _lost(self, job: StudyJob, outcome: Outcome, reason: str) -> StudyRecord:
