@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import signal
 import sys
 import time
 from contextlib import contextmanager
@@ -581,5 +582,6 @@ def _print_plan(plan: SitingPlan, folder: Path) -> None:
 
 
 def main() -> None:
-    """Run the command line."""
+    """Run the command line; a run that a script put into the background stops when told to, too."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     app()
