@@ -11,12 +11,11 @@ from collections import deque
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from filelock import FileLock, Timeout
-
 from siting.batch.child import StudyProcess
 from siting.batch.records import STATE_FOLDER, StudyRecord
 from siting.batch.tables import write_tables
 from siting.errors import Fault, InputError, OutputError
+from siting.outputs.files import hold_lock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -46,22 +45,8 @@ def hold_batch(folder: Path) -> Iterator[None]:
     if folder.is_dir() and any(folder.iterdir()) and not state.is_dir():
         what, remedy = "the folder holds other files", "name an empty or new folder with -o"
         raise OutputError([Fault(file=str(folder), what=what, remedy=remedy)])
-    try:
-        state.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(state / "lock", timeout=0)
-        lock.acquire()
-    except Timeout:
-        what, remedy = "another run works in this folder", "wait for it, or name another with -o"
-        raise OutputError([Fault(file=str(folder), what=what, remedy=remedy)]) from None
-    except OSError as error:
-        what = f"cannot be written: {error.strerror or error}"
-        raise OutputError(
-            [Fault(file=str(folder), what=what, remedy="name another place with -o")]
-        ) from None
-    try:
+    with hold_lock(state / "lock", folder=folder, taken="another run works in this folder"):
         yield
-    finally:
-        lock.release()
 
 
 def run_batch(

@@ -78,26 +78,43 @@ def hold_folder(folder: Path) -> Iterator[None]:
     OutputError
         If another run holds the folder, or its parent cannot be written.
     """
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(folder.parent / f".{folder.name}.lock", timeout=0):
+    with hold_lock(
+        folder.parent / f".{folder.name}.lock",
+        folder=folder,
+        taken="another run works for this folder",
+    ):
+        try:
             for aside in sorted(folder.parent.glob(f".{folder.name}-*")):
                 if (aside / OLD).is_dir() and not folder.exists():
                     (aside / OLD).rename(folder)
                 shutil.rmtree(aside, ignore_errors=True)
-            yield
+        except OSError as error:
+            raise _cannot_write(folder, error) from None
+        yield
+
+
+@contextmanager
+def hold_lock(lock_path: Path, *, folder: Path, taken: str) -> Iterator[None]:
+    """Hold a lock file for a folder, or say at once that another run has it.
+
+    Raises
+    ------
+    OutputError
+        With ``taken`` if another run holds it, or if it cannot be written.
+    """
+    lock = FileLock(lock_path, timeout=0)
+    try:
+        lock_path.parent.mkdir(parents=True, exist_ok=True)
+        lock.acquire()
     except Timeout:
-        raise OutputError(
-            [
-                Fault(
-                    file=str(folder),
-                    what="another run works for this folder",
-                    remedy="wait for it, or name another folder with -o",
-                )
-            ]
-        ) from None
+        remedy = "wait for it, or name another folder with -o"
+        raise OutputError([Fault(file=str(folder), what=taken, remedy=remedy)]) from None
     except OSError as error:
         raise _cannot_write(folder, error) from None
+    try:  # what goes wrong from here on is the run's own and keeps its name
+        yield
+    finally:
+        lock.release()
 
 
 def write_file(path: Path, content: bytes) -> None:
