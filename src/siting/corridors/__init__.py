@@ -1,0 +1,1 @@
+"""Trips between places: which of them the sites make possible, in one model with the city."""

@@ -1,0 +1,309 @@
+"""One solve for the city's demand and the trips, and the answer made exact."""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from siting.corridors.formulation import build_joint_model, find_arcs
+from siting.corridors.instance import TripPlan, compute_trip_energy
+from siting.domain import Engine, SolveStatus
+from siting.instance import (
+    CLOSED,
+    Decision,
+    compute_capacity,
+    evaluate,
+    no_requirements,
+    settle_flows,
+)
+from siting.optimise.assignment import assign_drivers
+from siting.optimise.limits import StopReason, Watch, compute_gap
+from siting.optimise.mip import solve_mip
+from siting.optimise.result import SolveResult
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from siting.corridors.formulation import JointModel
+    from siting.corridors.instance import CorridorInstance
+    from siting.domain import BoolArray, FloatArray, LongArray
+    from siting.instance import SitingInstance
+    from siting.optimise.limits import Progress
+    from siting.optimise.result import SolveOptions
+
+CARS_STEP = 1e-3
+"""Covered cars are whole numbers of this (cars a day), so that sums of them are exact."""
+SOLVER_M = 1e-3
+"""Metres; what a solver's tolerance may leave above a whole number."""
+WHOLE = 1e-6
+"""What float64 may leave below a whole number."""
+NO_SHARE = 1e-5
+"""A share of cars that is nothing but a solver's tolerance."""
+MOST_FITS = 1000
+ROUNDING = 1e-6
+"""Share of a floor that whole metres and watt-hours may take from it."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class JointResult:
+    """The answer for city and trips.
+
+    Attributes
+    ----------
+    solve
+        Status, objective, bound and gap of both together; its decision is the city's part.
+    trips
+        The trips' part; None if there is no plan.
+    """
+
+    solve: SolveResult
+    trips: TripPlan | None
+
+
+def solve_joint(
+    instance: SitingInstance,
+    corridors: CorridorInstance,
+    *,
+    options: SolveOptions,
+    progress: Callable[[Progress], None] | None = None,
+) -> JointResult:
+    """Solve city demand and trips under one budget, as one model.
+
+    Parameters
+    ----------
+    instance
+        The city's demand, all sites and stations, the budget and every other rule.
+    corridors
+        The trips, on the same sites and stations.
+    options
+        Gap, limits and seed; the engine is HiGHS, or SCIP where it is asked for.
+    progress
+        Told of incumbent, bound and gap as they move.
+
+    Returns
+    -------
+    JointResult
+        The flows in whole watt-hours, the charges in whole metres, the cars in thousandths;
+        what that loses is in the objective and the gap.
+    """
+    started_cpu_s = time.process_time()
+    joint = build_joint_model(instance, corridors)
+    engine = Engine.SCIP if options.engine is Engine.SCIP else Engine.HIGHS
+    with Watch(options, on_progress=progress) as watch:
+        answer = solve_mip(
+            joint.model,
+            watch,
+            engine=engine,
+            on_step=lambda objective, bound: watch.report(-objective, -bound),
+        )
+        decision, trips, objective = None, None, -math.inf
+        if answer.values is not None:
+            decision, trips = _settle(instance, corridors, joint, answer.values)
+            objective = evaluate(instance, decision).objective_kwh_per_day + compute_trip_worth(
+                corridors, trips
+            )
+        infeasible = answer.status is SolveStatus.INFEASIBLE
+        bound = -math.inf if infeasible else max(-answer.bound, objective)
+        gap = compute_gap(objective, bound)
+        proven = decision is not None and gap <= options.gap
+        watch.report(objective, bound)
+        status = SolveStatus.OPTIMAL if proven else SolveStatus.FEASIBLE
+        if decision is None:
+            status = SolveStatus.INFEASIBLE if infeasible else SolveStatus.NO_PLAN
+        solve = SolveResult(
+            status=status,
+            decision=decision,
+            objective=objective,
+            bound=bound,
+            gap=gap,
+            bound_by_duality=math.inf,
+            engine=engine.value,
+            stopped=(StopReason.PROVEN if proven else watch.stop_reason) or StopReason.EXHAUSTED,
+            wall_s=watch.seconds,
+            cpu_s=time.process_time() - started_cpu_s,
+            work=watch.work,
+        )
+    return JointResult(solve=solve, trips=trips)
+
+
+def cover_today(
+    instance: SitingInstance, corridors: CorridorInstance, *, options: SolveOptions
+) -> TripPlan:
+    """Return the trips that the stations of today make possible, beside the city they serve."""
+    nothing_new = no_requirements(n_site=instance.n_site, n_brand=instance.n_brand).replace(
+        forbidden=np.ones(instance.n_site, dtype=bool)
+    )
+    closed = instance.replace(requirements=nothing_new)
+    result = solve_joint(closed, corridors, options=replace(options, engine=Engine.HIGHS))
+    if result.trips is None:
+        raise AssertionError("covering no trip is always feasible")
+    return result.trips
+
+
+def compute_trip_worth(corridors: CorridorInstance, trips: TripPlan) -> float:
+    """Return what the covered trips are worth, in energy served in a city (kWh/day)."""
+    return corridors.worth_kwh * math.fsum(trips.covered_per_day.ravel())
+
+
+def _leave_to_city(
+    instance: SitingInstance, corridors: CorridorInstance, trips: TripPlan
+) -> SitingInstance:
+    """Return the instance with the capacity that the trips leave to the city."""
+    req = instance.requirements
+    taken = compute_trip_energy(corridors, trips, n_supply=instance.n_supply).sum(axis=1)
+    site, station = taken[: instance.n_site], taken[instance.n_site :]
+    return instance.replace(
+        tier_capacity_kwh_per_day=np.maximum(
+            instance.tier_capacity_kwh_per_day - site[:, None], 0.0
+        ),
+        station_capacity_kwh_per_day=np.maximum(
+            instance.station_capacity_kwh_per_day - station, 0.0
+        ),
+        requirements=req.replace(floor_by_brand=req.floor_by_brand * (1.0 - ROUNDING)),
+    )
+
+
+def _settle(
+    instance: SitingInstance,
+    corridors: CorridorInstance,
+    joint: JointModel,
+    values: FloatArray,
+) -> tuple[Decision, TripPlan]:
+    """Return the solver's answer in whole metres, thousandths of cars and whole watt-hours."""
+    chosen = np.flatnonzero(np.round(values[: joint.columns.n_column]))
+    tier_of_site = joint.columns.tier_of_site(chosen)
+    is_open = np.concatenate((tier_of_site != CLOSED, np.ones(instance.n_station, dtype=bool)))
+    share = joint.rows.free.astype(np.float64)
+    charge_m = np.zeros(corridors.n_stop, dtype=np.int64)
+    charge = values[joint.first_charge :]
+    at = 0
+    for q, z in zip(joint.rows.trips.tolist(), values[joint.first_share :], strict=False):
+        first, last = corridors.stop_start[q : q + 2].tolist()
+        part, at = charge[at : at + last - first], at + last - first
+        if z <= NO_SHARE:
+            continue
+        wanted = np.cumsum(part) * (int(corridors.need_m[q]) / z)
+        settled = settle_charges(
+            corridors, q, wanted, is_open=is_open[corridors.stop_supply[first:last]]
+        )
+        if settled is not None:
+            share[q], charge_m[first:last] = min(z, 1.0), settled
+    cars = np.floor(share[:, None] * corridors.cars_per_day / CARS_STEP + WHOLE) * CARS_STEP
+    trips = _fit(
+        corridors,
+        TripPlan(covered_per_day=cars, charge_m=charge_m),
+        compute_capacity(instance, tier_of_site),
+    )
+    left = _leave_to_city(instance, corridors, trips)
+    decision = assign_drivers(left, tier_of_site)
+    if decision is None:
+        raise AssertionError("the solver's own flows meet the floors")
+    thrifty = spare_money(instance, corridors, trips, decision)
+    return settle_flows(left, thrifty), trips
+
+
+def settle_charges(
+    corridors: CorridorInstance, trip: int, wanted_m: FloatArray, *, is_open: BoolArray
+) -> LongArray | None:
+    """Return a trip's charges in whole metres, as near to a solver's as the battery allows.
+
+    Parameters
+    ----------
+    corridors
+        The trips.
+    trip
+        Which one.
+    wanted_m
+        (n_stop of the trip,) what a car is to have charged by the end of each stop, in all.
+    is_open
+        (n_stop of the trip,) stops at which it may charge.
+
+    Returns
+    -------
+    LongArray or None
+        (n_stop of the trip,) charges that a battery can be driven with; None if there are none.
+    """
+    first, last = corridors.stop_start[trip : trip + 2].tolist()
+    n = last - first
+    least = np.zeros(n + 1, dtype=np.int64)
+    for arc in find_arcs(corridors, trip):
+        least[arc.n_before] = max(least[arc.n_before], arc.least_m)
+    room = corridors.stop_m[first:last] + (corridors.full_m[trip] - corridors.start_m[trip])
+    most = np.clip(room, 0, corridors.need_m[trip])
+    charge = np.zeros(n, dtype=np.int64)
+    sums = 0
+    opened = [*np.flatnonzero(is_open).tolist(), n]
+    if least[: opened[0] + 1].max() > 0:
+        return None
+    for s, following in pairwise(opened):
+        # Until the next open stop nothing more comes.
+        needed = int(least[s + 1 : following + 1].max())
+        wish = math.ceil(float(wanted_m[s]) - SOLVER_M)
+        by_then = max(sums, needed, min(wish, int(most[s])))
+        if needed > most[s]:
+            return None
+        charge[s], sums = by_then - sums, by_then
+    return charge
+
+
+def _fit(corridors: CorridorInstance, trips: TripPlan, capacity: FloatArray) -> TripPlan:
+    """Return the trips with as many cars fewer as whole metres take beyond the capacity."""
+    for _ in range(MOST_FITS):
+        taken = compute_trip_energy(corridors, trips, n_supply=capacity.size).sum(axis=1)
+        part = np.divide(capacity, taken, out=np.ones_like(taken), where=taken > capacity)
+        if (part >= 1.0).all():
+            return trips
+        kept = np.ones(corridors.n_trip)
+        used = trips.charge_m > 0
+        np.minimum.at(kept, corridors.stop_trip[used], part[corridors.stop_supply[used]])
+        steps = np.floor(trips.covered_per_day * kept[:, None] / CARS_STEP + WHOLE)
+        fewer = np.where(
+            kept[:, None] < 1.0,
+            np.minimum(steps, np.rint(trips.covered_per_day / CARS_STEP) - 1.0).clip(min=0.0)
+            * CARS_STEP,
+            trips.covered_per_day,
+        )
+        trips = replace(trips, covered_per_day=fewer)
+    raise AssertionError("cars are taken away until the rest fit")
+
+
+def spare_money(
+    instance: SitingInstance, corridors: CorridorInstance, trips: TripPlan, decision: Decision
+) -> Decision:
+    """Return the plan without sites that give nothing, each with the cheapest tier that will do.
+
+    Parameters
+    ----------
+    instance, corridors
+        What was asked.
+    trips, decision
+        Who charges where; it stays as it is.
+    """
+    req = instance.requirements
+    given = compute_trip_energy(corridors, trips, n_supply=instance.n_supply).sum(axis=1)
+    given += np.bincount(
+        instance.cover_supply,
+        weights=decision.flow_kwh_per_day.sum(axis=1),
+        minlength=instance.n_supply,
+    )
+    tier_of_site = decision.tier_of_site.copy()
+    keeps_all = req.min_sites > 0 or bool(req.district_min_sites.any())
+    for j in np.flatnonzero(decision.opened):
+        k = tier_of_site[j]
+        if given[j] <= 0 and not req.required[j] and not keeps_all:
+            tier_of_site[j] = CLOSED
+            continue
+        fits = (
+            instance.tier_allowed[j]
+            & (instance.tier_capacity_kwh_per_day[j] >= given[j])
+            & (instance.tier_power_kw[j] <= instance.tier_power_kw[j, k])
+        )
+        cost = np.where(fits, instance.tier_cost_cny[j], np.inf)
+        if cost.min() < instance.tier_cost_cny[j, k]:
+            tier_of_site[j] = int(cost.argmin())
+    return replace(decision, tier_of_site=tier_of_site)
