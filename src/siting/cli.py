@@ -22,7 +22,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from siting import __version__
-from siting.domain import SECONDS_PER_MINUTE, Datum
+from siting.domain import SECONDS_PER_MINUTE, Datum, Doubt
 from siting.errors import ExitCode, Fault, SitingError, StudyError
 from siting.outputs.page import PageLanguage
 
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from siting.optimise.solve import Progress
     from siting.pipeline import Stage
     from siting.plan import SitingPlan
+    from siting.sensitivity import Variation
 
 app = typer.Typer(
     name="siting",
@@ -100,6 +101,11 @@ class _StageReport:
         if self._status is not None:
             gap = "no plan yet" if progress.gap is None else f"gap {progress.gap:.2%}"
             self._status.update(f"solving … {gap}, {progress.seconds:.0f} s")
+
+    def variation(self, variation: Variation) -> None:
+        """Show which figure was off last."""
+        if self._status is not None:
+            self._status.update(f"sensitivity … {variation.doubt} {variation.change:+.0%} solved")
 
     def coalition(self, _plan: CoalitionPlan) -> None:
         """Count the coalitions as they come."""
@@ -295,6 +301,60 @@ def frontier(
         )
     out.print(f"chart      {escape(str(out_folder / 'frontier.html'))}")
     out.print(f"table      {escape(str(out_folder / 'frontier.csv'))}")
+
+
+@app.command()
+def sensitivity(
+    study: StudyArgument,
+    out_folder: OutOption,
+    steps: Annotated[
+        str, typer.Option(help="By what shares a figure is off, down and up.")
+    ] = "0.1,0.2",
+    *,
+    figures: Annotated[
+        list[Doubt] | None, typer.Option("--figure", help="Which figure; all if not set.")
+    ] = None,
+    gap: Annotated[
+        float, typer.Option(min=0.0, max=1.0, help="Gap of every solve but the first.")
+    ] = 0.01,
+    cache: CacheOption = None,
+) -> None:
+    """Solve a study again with one figure off at a time: budget, demand, drive, cost, wait."""
+    from siting import pipeline  # noqa: PLC0415 - keeps `--help` quick
+    from siting.study import read_study  # noqa: PLC0415 - the same
+
+    with _faults_explained(), _StageReport() as report:
+        asked_steps = _read_steps(steps)
+        inputs = pipeline.read_inputs(read_study(study), cache_folder=cache, on_stage=report.stage)
+        case = pipeline.build_case(inputs, on_stage=report.stage)
+        plan = pipeline.solve_case(case, on_stage=report.stage, on_progress=report.solving)
+        report.stage(pipeline.Stage.VARY)
+        found = pipeline.ask_sensitivity(
+            plan,
+            inputs,
+            steps=asked_steps,
+            doubts=figures or tuple(Doubt),
+            gap=gap,
+            on_solved=report.variation,
+        )
+        report.stage(pipeline.Stage.WRITE)
+        pipeline.write_sensitivity(found, out_folder)
+    for line in found.summary_lines():
+        out.print(escape(_printable(line)))
+    out.print(f"chart      {escape(str(out_folder / 'sensitivity.html'))}")
+    out.print(f"table      {escape(str(out_folder / 'sensitivity.csv'))}")
+
+
+def _read_steps(text: str) -> list[float]:
+    """Return the shares by which a figure is off."""
+    try:
+        steps = [float(part) for part in text.split(",")]
+    except ValueError:
+        steps = [math.nan]
+    if not all(0 < step < 1 for step in steps):
+        what, remedy = "is no list of shares", "give shares between 0 and 1, such as 0.1,0.2"
+        raise StudyError([Fault(column="--steps", value=text[:80], what=what, remedy=remedy)])
+    return steps
 
 
 def _read_budgets(text: str | None, *, whole_cny: float) -> list[float]:

@@ -110,11 +110,27 @@ class Stage(StrEnum):
     SOLVE = "solving"
     COALITIONS = "solving every coalition"
     EXPLAIN = "finding what conflicts"
+    VARY = "solving with one figure off"
     WRITE = "writing"
 
 
 def ignore_stage(_stage: Stage) -> None:
     """Take no note of the stages; the default of every ``on_stage``."""
+
+
+class Doubt(StrEnum):
+    """Which figure of a study is off, when a plan's sensitivity is asked about."""
+
+    BUDGET = "budget"
+    """The money."""
+    DEMAND = "demand"
+    """The energy that every brand's drivers want, everywhere."""
+    CUTOFF = "cutoff"
+    """The longest drive that counts as service."""
+    COST = "cost"
+    """What every site costs."""
+    WAIT = "wait"
+    """The longest wait that is promised."""
 
 
 class SolveStatus(StrEnum):

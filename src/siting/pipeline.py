@@ -23,7 +23,7 @@ from pydantic import BaseModel
 from siting.alliance.games import compute_fingerprint
 from siting.case import SitingCase, StudyInputs, build_case
 from siting.diagnosis import diagnose
-from siting.domain import SolveStatus, Stage, ignore_stage
+from siting.domain import Doubt, SolveStatus, Stage, ignore_stage
 from siting.errors import Fault, InfeasibleError, InputError, OutputError, UnverifiedError
 from siting.inputs.areas import read_areas
 from siting.inputs.candidates import find_candidate_faults
@@ -63,17 +63,28 @@ from siting.outputs.files import (
     write_file,
     write_folder,
 )
-from siting.outputs.frontier import render_frontier, render_frontier_csv
+from siting.outputs.frontier import (
+    render_frontier,
+    render_frontier_csv,
+    render_frontier_json,
+)
 from siting.outputs.manifest import build_manifest, render_manifest
 from siting.outputs.map import render_check_map, render_map
 from siting.outputs.page import PageLanguage
 from siting.outputs.proof import INSTANCE_NAME, render_instance, render_proof
 from siting.outputs.report import render_report
 from siting.outputs.report_alliance import read_alliance
+from siting.outputs.sensitivity import (
+    render_sensitivity,
+    render_sensitivity_csv,
+    render_sensitivity_json,
+)
 from siting.outputs.site_list import render_sites_csv, render_sites_geojson
 from siting.outputs.stations import write_stations
+from siting.outputs.study_results import read_results
 from siting.outputs.written_plan import read_written_plan
 from siting.plan import ServiceState, SitingPlan
+from siting.sensitivity import STEPS, Sensitivity, Variation, solve_sensitivity
 from siting.study import Objective, Stations, Study, read_station_feeds, read_study
 from siting.verify import Check, verify_folder
 
@@ -92,9 +103,11 @@ P = ParamSpec("P")
 T = TypeVar("T")
 FEED_LISTS = (".yaml", ".yml")
 REPORT_NAME = "report.html"
+FRONTIER_NAME, SENSITIVITY_NAME = "frontier.json", "sensitivity.json"
 
 __all__ = [
     "Stage",
+    "ask_sensitivity",
     "build_case",
     "diagnose",
     "embedded_study_path",
@@ -110,6 +123,7 @@ __all__ = [
     "write_investment",
     "write_outputs",
     "write_report",
+    "write_sensitivity",
 ]
 
 
@@ -291,7 +305,7 @@ def solve_budgets(
 
 
 def write_frontier(plans: Sequence[SitingPlan], folder: Path) -> None:
-    """Write what several budgets buy into a folder: a table and a page.
+    """Write what several budgets buy into a folder: a table, a page, and what a report reads.
 
     Raises
     ------
@@ -300,6 +314,46 @@ def write_frontier(plans: Sequence[SitingPlan], folder: Path) -> None:
     """
     write_file(folder / "frontier.csv", render_frontier_csv(plans))
     write_file(folder / "frontier.html", render_frontier(plans))
+    write_file(folder / FRONTIER_NAME, render_frontier_json(plans))
+
+
+def ask_sensitivity(
+    plan: SitingPlan,
+    inputs: StudyInputs,
+    *,
+    steps: Sequence[float] = STEPS,
+    doubts: Sequence[Doubt] = tuple(Doubt),
+    gap: float | None = None,
+    on_solved: Callable[[Variation], None] | None = None,
+) -> Sensitivity:
+    """Solve a plan's study again with one figure off at a time, as hard as the study asks.
+
+    Parameters
+    ----------
+    plan, inputs, steps, doubts, on_solved
+        As in `siting.sensitivity.solve_sensitivity`.
+    gap
+        Gap of every solve; the study's own if it is not given, or is wider.
+    """
+    options = _solve_options(plan.case.study)
+    if gap is not None:
+        options = replace(options, gap=max(gap, options.gap))
+    return solve_sensitivity(
+        plan, inputs, options=options, steps=steps, doubts=doubts, on_solved=on_solved
+    )
+
+
+def write_sensitivity(sensitivity: Sensitivity, folder: Path) -> None:
+    """Write a sensitivity into a folder: a table, a page, and what a report reads.
+
+    Raises
+    ------
+    OutputError
+        If the folder cannot be written.
+    """
+    write_file(folder / "sensitivity.csv", render_sensitivity_csv(sensitivity))
+    write_file(folder / "sensitivity.html", render_sensitivity(sensitivity))
+    write_file(folder / SENSITIVITY_NAME, render_sensitivity_json(sensitivity))
 
 
 def write_outputs(plan: SitingPlan, folder: Path) -> None:
@@ -432,7 +486,8 @@ def write_report(
     Parameters
     ----------
     folder
-        The output folder of a plan.
+        The output folder of a plan; what `siting frontier` and `siting sensitivity` wrote into it
+        becomes a part of the report.
     out_file
         Where the report goes; ``report.html`` in the folder if it is not given.
     alliance_folder
@@ -458,8 +513,20 @@ def write_report(
             [Fault(file=str(folder), what=fault, remedy=remedy) for fault in faults]
         )
     alliance = None if alliance_folder is None else read_alliance(alliance_folder, plan)
+    frontier, sensitivity = (
+        read_results(folder / name, plan, command=command) if (folder / name).is_file() else None
+        for name, command in ((FRONTIER_NAME, "frontier"), (SENSITIVITY_NAME, "sensitivity"))
+    )
     path = out_file or folder / REPORT_NAME
-    write_file(path, render_report(plan, checks, alliance=alliance, language=language))
+    page = render_report(
+        plan,
+        checks,
+        alliance=alliance,
+        frontier=frontier,
+        sensitivity=sensitivity,
+        language=language,
+    )
+    write_file(path, page)
     return path
 
 

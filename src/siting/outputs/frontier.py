@@ -11,6 +11,7 @@ from siting.domain import Facility
 from siting.outputs.files import render_csv
 from siting.outputs.page import (
     Both,
+    PageLanguage,
     Phrases,
     escape,
     render_page,
@@ -19,10 +20,11 @@ from siting.outputs.page import (
     show_millions,
     show_percent,
 )
-from siting.outputs.report_parts import read_style, render_section, render_top
+from siting.outputs.report_parts import read_style, render_made_of, render_section, render_top
+from siting.outputs.study_results import StudyResults, list_rows, render_results
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from siting.plan import SitingPlan
 
@@ -75,28 +77,55 @@ def render_frontier_csv(plans: Sequence[SitingPlan]) -> bytes:
     return render_csv(table)
 
 
+def render_frontier_json(plans: Sequence[SitingPlan]) -> bytes:
+    """Return the frontier as a report reads it."""
+    figures = {"unified_share": _unified_share(plans)}
+    return render_results(build_frontier(plans), plans[0], figures=figures)
+
+
 def render_frontier(plans: Sequence[SitingPlan]) -> bytes:
     """Return the frontier as one page in two languages, without a script."""
-    case, words = plans[0].case, Phrases.read("report_assets", "frontier_texts.json")
-    table = build_frontier(plans)
-    wanted = float(case.instance.demand_kwh_per_day.sum()) or math.nan
-    unified = plans[0].unified.evaluation.objective_kwh_per_day / wanted
-    title, note = case.study.title, case.study.illustrative_note
+    case, words = plans[0].case, read_frontier_words(PageLanguage.BOTH)
+    results = StudyResults(
+        rows=list_rows(build_frontier(plans)), figures={"unified_share": _unified_share(plans)}
+    )
+    title = case.study.title
     centre = case.study.facility is Facility.SERVICE_CENTRE
-    note_text = "" if note is None else words.show(Both(note.en, note.zh or note.en))
-    made = (
-        f'<div class="made"><b>{words.say("illustrative")}</b>'
-        f"<span>{note_text or words.say('illustrative_plain')}</span></div>"
-        if case.illustrative
-        else ""
+    body = (
+        f"<header>{render_top(words, 'eyebrow')}"
+        f"<h1>{words.say('headline_centre' if centre else 'headline')}</h1>"
+        f'<p class="study">{words.show(Both(title.en, title.zh or title.en))}</p>'
+        f'<ul class="lead"><li>{render_frontier_lead(results, words)}</li></ul>'
+        f"{render_made_of(case, words)}</header>"
+        + render_section(words.say("chart_title"), "", render_frontier_figure(results, words))
+        + render_section(
+            words.say("table_title"),
+            words.say("table_note"),
+            render_frontier_table(results, words),
+        )
     )
-    lead = words.say(
+    return render_page(body, title=title.en, style=read_style())
+
+
+def read_frontier_words(language: PageLanguage) -> Phrases:
+    """Return the frontier's words."""
+    return Phrases.read("report_assets", "frontier_texts.json", language=language)
+
+
+def render_frontier_lead(results: StudyResults, words: Phrases) -> str:
+    """Return in one sentence what more money buys."""
+    first, last = results.rows[0], results.rows[-1]
+    return words.say(
         "lead",
-        least=show_millions(table["budget_cny"].iloc[0]),
-        most=show_millions(table["budget_cny"].iloc[-1]),
-        low=show_percent(table["served_share"].iloc[0], 1),
-        high=show_percent(table["served_share"].iloc[-1], 1),
+        least=show_millions(first["budget_cny"]),
+        most=show_millions(last["budget_cny"]),
+        low=show_percent(first["served_share"], 1),
+        high=show_percent(last["served_share"], 1),
     )
+
+
+def render_frontier_figure(results: StudyResults, words: Phrases) -> str:
+    """Return the chart with its key."""
     keys = "".join(
         f"<li>{_key(colour)}{words.say(key)}</li>"
         for key, colour in (
@@ -105,33 +134,29 @@ def render_frontier(plans: Sequence[SitingPlan]) -> bytes:
             ("key_unified", TODAY_COLOUR),
         )
     )
-    chart = _render_chart(table, unified=unified)
-    head = "".join(f"<th>{words.say(f'col_{name}')}</th>" for name in COLUMNS)
-    rows = [_table_row(row, words) for row in table.to_dict(orient="records")]
-    body = (
-        f"<header>{render_top(words, 'eyebrow')}"
-        f"<h1>{words.say('headline_centre' if centre else 'headline')}</h1>"
-        f'<p class="study">{words.show(Both(title.en, title.zh or title.en))}</p>'
-        f'<ul class="lead"><li>{lead}</li></ul>{made}</header>'
-        + render_section(
-            words.say("chart_title"),
-            "",
-            f'<figure><div class="sheet">{chart}</div><ul class="legend">{keys}</ul>'
-            f"<figcaption>{words.say('axes')}</figcaption></figure>",
-        )
-        + render_section(
-            words.say("table_title"),
-            words.say("table_note"),
-            render_table(f"<tr>{head}</tr>", rows),
-        )
+    chart = _render_chart(results.rows, unified=results.figures["unified_share"])
+    return (
+        f'<figure><div class="sheet" tabindex="0">{chart}</div><ul class="legend">{keys}</ul>'
+        f"<figcaption>{words.say('axes')}</figcaption></figure>"
     )
-    return render_page(body, title=title.en, style=read_style())
+
+
+def render_frontier_table(results: StudyResults, words: Phrases) -> str:
+    """Return the table, one row a budget."""
+    head = "".join(f"<th>{words.say(f'col_{name}')}</th>" for name in COLUMNS)
+    return render_table(f"<tr>{head}</tr>", [_table_row(row, words) for row in results.rows])
+
+
+def _unified_share(plans: Sequence[SitingPlan]) -> float:
+    wanted = float(plans[0].case.instance.demand_kwh_per_day.sum()) or math.nan
+    share = plans[0].unified.evaluation.objective_kwh_per_day / wanted
+    return share if math.isfinite(share) else 0.0
 
 
 COLUMNS = ("budget", "cost", "sites", "served", "bound", "gap", "more", "status")
 
 
-def _table_row(row: Mapping[Hashable, Any], words: Phrases) -> str:
+def _table_row(row: Mapping[str, Any], words: Phrases) -> str:
     more = row["share_per_million"]
     proven = "proven" if row["status"] == "optimal" else "not_proven"
     return render_row(
@@ -155,18 +180,20 @@ def _key(colour: str) -> str:
     )
 
 
-def _render_chart(table: pd.DataFrame, *, unified: float) -> str:
+def _render_chart(rows: Sequence[Mapping[str, Any]], *, unified: float) -> str:
     """Return the chart: what each budget serves, and what no plan for it can exceed."""
-    most_cny = float(table["budget_cny"].max()) or 1.0
+    budgets = [float(row["budget_cny"]) for row in rows]
+    most_cny = max(budgets) or 1.0
     inner_w, inner_h = WIDTH - LEFT - RIGHT, HEIGHT - TOP - BOTTOM
 
     def at(budget_cny: float, share: float) -> str:
         x = LEFT + inner_w * budget_cny / most_cny
         return f"{x:.1f} {TOP + inner_h * (1.0 - min(max(share, 0.0), 1.0)):.1f}"
 
-    budgets = table["budget_cny"].tolist()
-    plan = list(zip(budgets, table["objective_share"].tolist(), strict=True))
-    bound = list(zip(budgets, table["bound_share"].tolist(), strict=True))
+    plan = [
+        (budget, float(row["objective_share"])) for budget, row in zip(budgets, rows, strict=True)
+    ]
+    bound = [(budget, float(row["bound_share"])) for budget, row in zip(budgets, rows, strict=True)]
     grid = []
     for k in range(TICKS + 1):
         share = k / TICKS

@@ -22,6 +22,7 @@ from siting.outputs.page import (
     show_number,
     show_percent,
 )
+from siting.outputs.report_doubt import render_budgets, render_doubts
 from siting.outputs.report_map import (
     build_sheet,
     get_tier_look,
@@ -58,6 +59,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from siting.outputs.report_alliance import WrittenAlliance
+    from siting.outputs.study_results import StudyResults
     from siting.outputs.written_plan import WrittenPlan
     from siting.verify import Check
 
@@ -69,6 +71,8 @@ def render_report(
     checks: Sequence[Check],
     *,
     alliance: WrittenAlliance | None = None,
+    frontier: StudyResults | None = None,
+    sensitivity: StudyResults | None = None,
     language: PageLanguage = PageLanguage.BOTH,
 ) -> bytes:
     """Render the report of a written plan as one self-contained page.
@@ -81,6 +85,8 @@ def render_report(
         What `siting.verify.verify_folder` recomputed of it; all have passed.
     alliance
         What each brand could do alone, where it was computed.
+    frontier, sensitivity
+        What other budgets buy, and what comes of figures that are off, where it was computed.
     language
         The languages of the page.
     """
@@ -93,6 +99,8 @@ def render_report(
         report.sites(),
         report.service(),
         report.alone(),
+        "" if frontier is None else render_budgets(frontier, language),
+        "" if sensitivity is None else render_doubts(sensitivity, language, plan.facility),
         render_how_sure(plan, words, checks),
         render_method(plan, words),
         render_limits(plan, words),

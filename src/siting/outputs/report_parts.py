@@ -15,6 +15,7 @@ from siting.outputs.written_plan import as_both
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from siting.case import SitingCase
     from siting.outputs.written_plan import WrittenPlan
 
 ASSETS = "report_assets"
@@ -84,6 +85,17 @@ def render_made(words: Phrases, plans: Sequence[WrittenPlan]) -> str:
         return ""
     told = "".join(f"<span>{note}</span>" for note in dict.fromkeys(notes))
     return f'<div class="made"><b>{words.say("illustrative")}</b>{told}</div>'
+
+
+def render_made_of(case: SitingCase, words: Phrases) -> str:
+    """Return what of a case's data is made; nothing if all of it is real."""
+    if not case.illustrative:
+        return ""
+    note = case.study.illustrative_note
+    told = (
+        words.say("illustrative_plain") if note is None else words.show(as_both(note.model_dump()))
+    )
+    return f'<div class="made"><b>{words.say("illustrative")}</b><span>{told}</span></div>'
 
 
 def render_state_bars(share_by_state: Mapping[str, float]) -> str:

@@ -18,7 +18,10 @@ from siting.verify.duality import compute_bound_kwh
 
 CERTIFICATE = "certificate.json"
 NOTHING = Fraction(0)
-NO_PART_OF_A_PLAN = frozenset({"check.html", "report.html"})
+NO_PART_OF_A_PLAN = frozenset(
+    {"check.html", "report.html"}
+    | {f"{what}.{kind}" for what in ("frontier", "sensitivity") for kind in ("csv", "html", "json")}
+)
 """What other commands write into a plan's folder."""
 WH_SLACK = Fraction(1, 1000)
 SAME_OBJECTIVE = Fraction(1, 10**9)
