@@ -19,7 +19,6 @@ from siting.verify.battery import can_be_driven
 
 if TYPE_CHECKING:
     from conftest import MadeTrips
-
     from siting.corridors.instance import CorridorInstance
     from siting.corridors.solve import JointResult
     from siting.instance import SitingInstance
