@@ -19,15 +19,15 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from siting.domain import frozen_array
 from siting.network.compiled import KernelArray, compiled
 from siting.network.search import Graph, Rows, join_rows
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from siting.network.road_network import Arcs
 
 BLOCK_NODES = 8192
-BLOCKS_PER_TASK = 2
 SLOTS = 16
 """Most neighbours of a node in a block; a node with more arcs than this stays as it is."""
 
@@ -52,12 +52,12 @@ class Links(NamedTuple):
 class Block(NamedTuple):
     """A block's nodes with their neighbours, ``SLOTS`` places each."""
 
-    state: KernelArray  # (BLOCK_NODES,) uint8
-    size: KernelArray  # (BLOCK_NODES,) int32
-    touched: KernelArray  # (BLOCK_NODES,) int32, the last round in which a neighbour went
-    node: KernelArray  # (BLOCK_NODES * SLOTS,) uint32
-    out_s: KernelArray  # (BLOCK_NODES * SLOTS,) float64
-    in_s: KernelArray  # (BLOCK_NODES * SLOTS,) float64
+    state: KernelArray  # (n_node,) uint8
+    size: KernelArray  # (n_node,) int32
+    touched: KernelArray  # (n_node,) int32, the last round in which a neighbour went
+    node: KernelArray  # (n_node * SLOTS,) uint32
+    out_s: KernelArray  # (n_node * SLOTS,) float64
+    in_s: KernelArray  # (n_node * SLOTS,) float64
 
 
 class Store(NamedTuple):
@@ -78,15 +78,15 @@ class Core:
         contracted ones, each before its neighbours that were contracted later.
     n_core
         Number of nodes in the core.
-    links
-        Of the core's nodes, by new number.
+    kept
+        The core's nodes, task by task, with their neighbours by old number.
     up
         By new number less ``n_core``: a contracted node's neighbours when it went.
     """
 
     number: KernelArray
     n_core: int
-    links: Links
+    kept: tuple[Store, ...]
     up: Links
 
     @property
@@ -94,18 +94,22 @@ class Core:
         """Number of nodes, contracted ones included."""
         return int(self.number.size)
 
-    def graph(self, *, outward: bool) -> Graph:
+    def graph(self, *, outward: bool, threads: int) -> Graph:
         """Return the core's arcs with the traffic (outward) or against it, for all numbers."""
-        time_s = self.links.out_s if outward else self.links.in_s
-        kept = np.isfinite(time_s)
-        count = np.concatenate([[0], np.cumsum(kept)])[self.links.start]
-        start = np.full(self.n_node + 1, count[-1], dtype=np.int32)
-        start[: self.n_core + 1] = count
-        return Graph(
-            start=frozen_array(start, np.int32),
-            head=frozen_array(self.links.node[kept], np.uint32),
-            time_s=frozen_array(time_s[kept], np.float64),
-        )
+        rows = _starts([store.row.size for store in self.kept])
+        with ThreadPoolExecutor(max_workers=threads) as pool:
+            n_arc = _starts(pool.map(lambda store: count_arcs(store.links, outward), self.kept))
+            graph = Graph(
+                start=np.full(self.n_node + 1, n_arc[-1], dtype=np.int32),
+                head=np.empty(n_arc[-1], dtype=np.uint32),
+                time_s=np.empty(n_arc[-1], dtype=np.float64),
+            )
+
+            def fill(store: Store, row: int, arc: int) -> None:
+                fill_arcs(store.links, outward, self.number, row, arc, graph)
+
+            list(pool.map(fill, self.kept, rows[:-1], n_arc[:-1]))
+        return graph
 
     def climb(self, points: Rows, *, leave: bool, limit_s: float, threads: int) -> Rows:
         """Return where points enter the core, and the contracted nodes on the way there.
@@ -134,7 +138,7 @@ class Core:
             parts = pool.map(
                 lambda first, last: climb(points, first, last, *up, limit_s), bounds, bounds[1:]
             )
-            return Rows(*join_rows(list(parts)))
+            return Rows(*join_rows(list(parts), threads=threads))
 
 
 def build_core(forward: Arcs, reverse: Arcs, *, threads: int) -> Core:
@@ -151,77 +155,71 @@ def build_core(forward: Arcs, reverse: Arcs, *, threads: int) -> Core:
         Graph(way.start, way.head.view(np.uint32), way.time_s) for way in (forward, reverse)
     )
     n_node = forward.start.size - 1
-    task_nodes = BLOCK_NODES * BLOCKS_PER_TASK
     growth = np.array(GROWTH, dtype=np.int64)
 
     def run(first: int) -> tuple[Store, Store]:
-        return contract_blocks(out, back, first, min(first + task_nodes, n_node), growth)
+        return contract_block(out, back, first, min(first + BLOCK_NODES, n_node), growth)
 
-    with ThreadPoolExecutor(max_workers=threads) as pool:
-        parts = list(pool.map(run, range(0, n_node, task_nodes)))
-    kept, gone = (_join(stores) for stores in zip(*parts, strict=True))
     number = np.empty(n_node, dtype=np.uint32)
-    number[np.concatenate([kept.row, gone.row])] = np.arange(n_node, dtype=np.uint32)
-    return Core(
-        number=number,
-        n_core=kept.row.size,
-        links=kept.links._replace(node=number[kept.links.node]),
-        up=gone.links._replace(node=number[gone.links.node]),
-    )
+    with ThreadPoolExecutor(max_workers=threads) as pool:
+        kept, gone = zip(*pool.map(run, range(0, n_node, BLOCK_NODES)), strict=True)
+        rows = _starts([store.row.size for store in (*kept, *gone)])
+        list(pool.map(lambda store, row: number_rows(store.row, row, number), kept + gone, rows))
+        n_core = int(rows[len(kept)])
+        n_link = _starts([store.links.start[-1] for store in gone])
+        up = make_links(n_node - n_core, int(n_link[-1]))
+
+        def move(store: Store, row: int, link: int) -> None:
+            append_links(store.links, number, row, link, up)
+
+        list(pool.map(move, gone, rows[len(kept) :] - n_core, n_link))
+    return Core(number=number, n_core=n_core, kept=kept, up=up)
 
 
-def _join(parts: tuple[Store, ...]) -> Store:
-    """Return the rows of all parts, one after the other."""
-    count = np.concatenate([np.diff(part.links.start) for part in parts])
-    return Store(
-        row=np.concatenate([part.row for part in parts]),
-        links=Links(
-            start=np.concatenate([[0], np.cumsum(count)]),
-            node=np.concatenate([part.links.node for part in parts]),
-            out_s=np.concatenate([part.links.out_s for part in parts]),
-            in_s=np.concatenate([part.links.in_s for part in parts]),
-        ),
-    )
+def _starts(sizes: Iterable[int]) -> KernelArray:
+    """Return where each of some parts begins if they follow one after the other, and the end."""
+    return np.cumsum([0, *sizes])
 
 
 @compiled
-def contract_blocks(
-    forward: Graph, reverse: Graph, first: int, last: int, growth: KernelArray
+def contract_block(
+    forward: Graph, reverse: Graph, low: int, high: int, growth: KernelArray
 ) -> tuple[Store, Store]:
-    """Contract the blocks of the nodes ``first:last``; return what stays, and what goes."""
+    """Contract the block of the nodes ``low:high``; return what stays, and what goes."""
+    n_node = high - low
     block = Block(
-        np.empty(BLOCK_NODES, dtype=np.uint8),
-        np.empty(BLOCK_NODES, dtype=np.int32),
-        np.empty(BLOCK_NODES, dtype=np.int32),
-        np.empty(BLOCK_NODES * SLOTS, dtype=np.uint32),
-        np.empty(BLOCK_NODES * SLOTS, dtype=np.float64),
-        np.empty(BLOCK_NODES * SLOTS, dtype=np.float64),
+        np.empty(n_node, dtype=np.uint8),
+        np.empty(n_node, dtype=np.int32),
+        np.empty(n_node, dtype=np.int32),
+        np.empty(n_node * SLOTS, dtype=np.uint32),
+        np.empty(n_node * SLOTS, dtype=np.float64),
+        np.empty(n_node * SLOTS, dtype=np.float64),
     )
-    n_node = last - first
-    n_arc = forward.start[last] - forward.start[first] + reverse.start[last] - reverse.start[first]
+    n_arc = forward.start[high] - forward.start[low] + reverse.start[high] - reverse.start[low]
     kept = make_store(n_node, n_node * SLOTS + n_arc)
     gone = make_store(n_node, n_node * MOST_NEIGHBOURS)
-    n_kept, n_gone = 0, 0
-    for low in range(first, last, BLOCK_NODES):
-        high = min(low + BLOCK_NODES, last)
-        load_block(forward, reverse, low, high, block)
-        for turn in range(growth.size):
-            n_gone = contract_round(block, low, high, turn + 1, growth[turn], gone, n_gone)
-        n_kept = store_block(forward, reverse, block, low, high, kept, n_kept)
+    load_block(forward, reverse, low, high, block)
+    n_gone = 0
+    for turn in range(growth.size):
+        n_gone = contract_round(block, low, high, turn + 1, growth[turn], gone, n_gone)
+    n_kept = store_block(forward, reverse, block, low, high, kept)
     return trim_store(kept, n_kept), trim_store(gone, n_gone)
 
 
 @compiled
 def make_store(n_row: int, n_link: int) -> Store:
     """Make an empty store with room for some rows and neighbours."""
-    return Store(
-        np.empty(n_row, dtype=np.uint32),
-        Links(
-            np.zeros(n_row + 1, dtype=np.int64),
-            np.empty(n_link, dtype=np.uint32),
-            np.empty(n_link, dtype=np.float64),
-            np.empty(n_link, dtype=np.float64),
-        ),
+    return Store(np.empty(n_row, dtype=np.uint32), make_links(n_row, n_link))
+
+
+@compiled
+def make_links(n_row: int, n_link: int) -> Links:
+    """Make empty rows with room for some neighbours."""
+    return Links(
+        np.zeros(n_row + 1, dtype=np.int64),
+        np.empty(n_link, dtype=np.uint32),
+        np.empty(n_link, dtype=np.float64),
+        np.empty(n_link, dtype=np.float64),
     )
 
 
@@ -401,12 +399,12 @@ def join(  # noqa: PLR0917 - a kernel takes positions
 
 @compiled
 def store_block(  # noqa: PLR0917 - a kernel takes positions
-    forward: Graph, reverse: Graph, block: Block, low: int, high: int, kept: Store, n_kept: int
+    forward: Graph, reverse: Graph, block: Block, low: int, high: int, kept: Store
 ) -> int:
-    """Append the nodes that stay. Return the number of rows in ``kept``."""
+    """List the nodes that stay. Return the number of rows in ``kept``."""
     state, size, _, node, out_s, in_s = block
     links = kept.links
-    n_link = links.start[n_kept]
+    n_kept, n_link = 0, 0
     for k in range(high - low):
         if state[k] == CONTRACTED:
             continue
@@ -420,6 +418,51 @@ def store_block(  # noqa: PLR0917 - a kernel takes positions
         n_kept += 1
         links.start[n_kept] = n_link
     return n_kept
+
+
+@compiled
+def number_rows(row: KernelArray, first: int, number: KernelArray) -> None:
+    """Give the nodes of some rows their numbers, from ``first`` on."""
+    for k in range(row.size):
+        number[row[k]] = first + k
+
+
+@compiled
+def append_links(links: Links, number: KernelArray, row: int, link: int, to: Links) -> None:
+    """Write rows behind the first ``row`` rows of others, with their nodes' new numbers."""
+    for k in range(1, links.start.size):
+        to.start[row + k] = link + links.start[k]
+    for k in range(links.node.size):
+        to.node[link + k] = number[links.node[k]]
+        to.out_s[link + k], to.in_s[link + k] = links.out_s[k], links.in_s[k]
+
+
+@compiled
+def count_arcs(links: Links, outward: bool) -> int:  # noqa: FBT001 - a kernel takes positions
+    """Return how many arcs lead to neighbours (outward), or from them."""
+    n_arc = 0
+    for time_s in links.out_s if outward else links.in_s:
+        n_arc += time_s < np.inf
+    return n_arc
+
+
+@compiled
+def fill_arcs(  # noqa: PLR0917 - a kernel takes positions
+    links: Links,
+    outward: bool,  # noqa: FBT001
+    number: KernelArray,
+    row: int,
+    arc: int,
+    graph: Graph,
+) -> None:
+    """Write the arcs of rows into a graph, from its row and its arc of these numbers on."""
+    time_s = links.out_s if outward else links.in_s
+    for k in range(links.start.size - 1):
+        graph.start[row + k] = arc
+        for link in range(links.start[k], links.start[k + 1]):
+            if time_s[link] < np.inf:
+                graph.head[arc], graph.time_s[arc] = number[links.node[link]], time_s[link]
+                arc += 1
 
 
 @compiled

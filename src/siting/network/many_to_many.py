@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from siting.network.road_network import RoadNetwork
     from siting.network.snapping import Snapped
 
-SOURCES_PER_TASK = 32
+SOURCES_PER_TASK = 16
 ARCS_SAMPLED = 10_000
 SOURCES_SAMPLED = 8
 MAX_BUCKETS = 50_000
@@ -149,7 +149,7 @@ def build_way(
     if core is None:
         graph = get_graph(network, outward=outward)
     else:
-        graph = core.graph(outward=outward)
+        graph = core.graph(outward=outward, threads=threads)
         seeds = core.climb(seeds, leave=outward, limit_s=limit_s, threads=threads)
         entries = core.climb(entries, leave=not outward, limit_s=limit_s, threads=threads)
     by_node = _transpose(
@@ -179,16 +179,17 @@ def _core_pays(network: RoadNetwork, sources: Snapped, *, outward: bool, cutoff_
     queue = make_queue(limit_s=cutoff_s, per_s=per_s, capacity=network.n_node + QUEUE_CAPACITY)
     beyond_s = np.nextafter(cutoff_s, np.inf)
     node_s = np.full(network.n_node, beyond_s)
+    needed = max(CORE_FROM_NODES, CORE_FROM_TIMES * network.n_node)
     n_settled = 0
-    sample = np.linspace(0, sources.n_point - 1, SOURCES_SAMPLED).astype(np.int64)
-    for source in sample:
+    for source in np.linspace(0, sources.n_point - 1, SOURCES_SAMPLED).astype(np.int64):
         found = spread(graph, seeds, source, node_s, queue, per_s)
         if found == NO_ROOM:  # more entries than nodes: as overlapping as it gets
             return True
         n_settled += found
+        if n_settled * sources.n_point >= needed * SOURCES_SAMPLED:
+            return True
         node_s[queue.settled[:found]] = beyond_s
-    total = n_settled / sample.size * sources.n_point
-    return total >= max(CORE_FROM_NODES, CORE_FROM_TIMES * network.n_node)
+    return False
 
 
 def get_graph(network: RoadNetwork, *, outward: bool) -> Graph:
@@ -270,7 +271,7 @@ def _search_all(search: Search, order: IntArray, *, threads: int) -> Pairs:
         for worker in workers:
             worker.result()
     found = [piece for number in sorted(parts) for piece in parts.pop(number)]
-    return Pairs(*join_rows(found))
+    return Pairs(*join_rows(found, threads=threads))
 
 
 def _work(

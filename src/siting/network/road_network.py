@@ -36,10 +36,11 @@ from siting.inputs.roads import (
 )
 from siting.network.compiled import KernelArray, compiled
 from siting.network.contraction import build_core
+from siting.network.search import Graph
 from siting.study import RoadFormat
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from siting.network.contraction import Core
@@ -349,19 +350,28 @@ def build_arcs(
     forward, reverse
         Of parallel arcs only the fastest is kept.
     """
-    ends = (n_node, segment_from, segment_to)
-    if threads == 1:
-        forward = _sort_arcs(*ends, forward_s, backward_s)
-        reverse = _turn_arcs(*forward)
-    else:  # sorting twice side by side is sooner done than turning what is sorted
-        with ThreadPoolExecutor(max_workers=2) as pool:
-            there = pool.submit(_sort_arcs, *ends, forward_s, backward_s)
-            back = pool.submit(_sort_arcs, *ends, backward_s, forward_s)
-            forward, reverse = there.result(), back.result()
-    return (
-        Arcs(start=forward[0], head=forward[1], time_s=forward[2]),
-        Arcs(start=reverse[0], head=reverse[1], time_s=reverse[2]),
-    )
+    segments = (segment_from, segment_to, forward_s, backward_s)
+    bounds = [n_node * part // threads for part in range(threads + 1)]
+    with ThreadPoolExecutor(max_workers=threads) as pool:
+
+        def share(kernel: Callable[..., None], *given: KernelArray) -> None:
+            list(pool.map(lambda low, high: kernel(low, high, *given), bounds, bounds[1:]))
+
+        forward = _empty_arcs(n_node, lambda count: share(_count_arcs, *segments, count))
+        end = forward.start[:-1].copy()
+        share(_sort_arcs, *segments, end, forward)
+        forward = _close_gaps(end, forward)
+        reverse = _empty_arcs(n_node, lambda count: share(_count_turned, forward.head, count))
+        share(_turn_arcs, forward, reverse.start[:-1].copy(), reverse)
+    return Arcs(**forward._asdict()), Arcs(**reverse._asdict())
+
+
+def _empty_arcs(n_node: int, count: Callable[[KernelArray], None]) -> Graph:
+    """Return arcs to be filled in, with room for as many as each node is said to have."""
+    start = np.zeros(n_node + 1, dtype=np.int32)
+    count(start[1:])
+    np.cumsum(start, out=start)
+    return Graph(start, np.empty(start[-1], dtype=np.int32), np.empty(start[-1], dtype=np.float64))
 
 
 def compute_hilbert_order(x_m: FloatArray, y_m: FloatArray) -> IntArray:
@@ -458,31 +468,47 @@ def _hilbert_rank(column: KernelArray, row: KernelArray) -> KernelArray:
 
 
 @compiled
-def _sort_arcs(  # noqa: C901 - one insertion sort over both ways of each segment
-    n_node: int,
+def _count_arcs(  # noqa: PLR0917 - a kernel takes positions
+    low: int,
+    high: int,
     segment_from: KernelArray,
     segment_to: KernelArray,
     forward_s: KernelArray,
     backward_s: KernelArray,
-) -> tuple[KernelArray, KernelArray, KernelArray]:
-    """Sort arcs by tail and head, keeping the fastest of parallel ones: never their sum."""
-    start = np.zeros(n_node + 1, dtype=np.int32)
+    count: KernelArray,
+) -> None:
+    """Count the arcs from each of the nodes ``low:high``, parallel ones and all."""
     for k in range(segment_from.size):
-        start[segment_from[k] + 1] += forward_s[k] < np.inf
-        start[segment_to[k] + 1] += backward_s[k] < np.inf
-    for node in range(n_node):
-        start[node + 1] += start[node]
-    end = start[:n_node].copy()
-    head = np.empty(start[n_node], dtype=np.int32)
-    time_s = np.empty(start[n_node], dtype=np.float64)
+        if low <= segment_from[k] < high:
+            count[segment_from[k]] += forward_s[k] < np.inf
+        if low <= segment_to[k] < high:
+            count[segment_to[k]] += backward_s[k] < np.inf
+
+
+@compiled
+def _sort_arcs(  # noqa: PLR0917 - one insertion sort over both ways of each segment
+    low: int,
+    high: int,
+    segment_from: KernelArray,
+    segment_to: KernelArray,
+    forward_s: KernelArray,
+    backward_s: KernelArray,
+    end: KernelArray,
+    arcs: Graph,
+) -> None:
+    """Sort the arcs from the nodes ``low:high`` by tail and head; move on where each tail's end.
+
+    Of parallel arcs the fastest is kept, never their sum.
+    """
+    start, head, time_s = arcs
     for k in range(segment_from.size):
         if segment_from[k] == segment_to[k]:
             continue
         for way in range(2):
-            arc_s = forward_s[k] if way == 0 else backward_s[k]
-            if arc_s == np.inf:
-                continue
             tail = segment_from[k] if way == 0 else segment_to[k]
+            arc_s = forward_s[k] if way == 0 else backward_s[k]
+            if not low <= tail < high or arc_s == np.inf:
+                continue
             other = segment_to[k] if way == 0 else segment_from[k]
             place = end[tail]
             while place > start[tail] and head[place - 1] > other:
@@ -494,32 +520,37 @@ def _sort_arcs(  # noqa: C901 - one insertion sort over both ways of each segmen
                 head[later], time_s[later] = head[later - 1], time_s[later - 1]
             head[place], time_s[place] = other, arc_s
             end[tail] += 1
+
+
+@compiled
+def _close_gaps(end: KernelArray, arcs: Graph) -> Graph:
+    """Move arcs up to where those of the node before end."""
+    start, head, time_s = arcs
     n_arc = 0
-    for node in range(n_node):
+    for node in range(end.size):
         first = start[node]
         start[node] = n_arc
         for k in range(first, end[node]):
             head[n_arc], time_s[n_arc] = head[k], time_s[k]
             n_arc += 1
-    start[n_node] = n_arc
-    return start, head[:n_arc].copy(), time_s[:n_arc].copy()
+    start[-1] = n_arc
+    return Graph(start, head[:n_arc], time_s[:n_arc])
 
 
 @compiled
-def _turn_arcs(
-    start: KernelArray, head: KernelArray, time_s: KernelArray
-) -> tuple[KernelArray, KernelArray, KernelArray]:
-    """Turn sorted arcs round; those that enter a node come out sorted too."""
-    turned_start = np.zeros_like(start)
-    for k in range(head.size):
-        turned_start[head[k] + 1] += 1
-    for node in range(start.size - 1):
-        turned_start[node + 1] += turned_start[node]
-    after = turned_start[:-1].copy()
-    turned_head, turned_s = np.empty_like(head), np.empty_like(time_s)
-    for node in range(start.size - 1):
-        for k in range(start[node], start[node + 1]):
-            place = after[head[k]]
-            after[head[k]] = place + 1
-            turned_head[place], turned_s[place] = node, time_s[k]
-    return turned_start, turned_head, turned_s
+def _count_turned(low: int, high: int, head: KernelArray, count: KernelArray) -> None:
+    """Count the arcs to each of the nodes ``low:high``."""
+    for node in head:
+        if low <= node < high:
+            count[node] += 1
+
+
+@compiled
+def _turn_arcs(low: int, high: int, arcs: Graph, end: KernelArray, turned: Graph) -> None:
+    """Turn sorted arcs to the nodes ``low:high`` round; they come out sorted too."""
+    for node in range(arcs.start.size - 1):
+        for k in range(arcs.start[node], arcs.start[node + 1]):
+            head = arcs.head[k]
+            if low <= head < high:
+                turned.head[end[head]], turned.time_s[end[head]] = node, arcs.time_s[k]
+                end[head] += 1

@@ -10,7 +10,8 @@ runs; and nothing as large as the network touched for any source.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -77,11 +78,29 @@ class Pairs(NamedTuple):
     time_s: KernelArray  # (n_pair,) float64 or float32
 
 
-def join_rows(parts: Sequence[Rows | Pairs]) -> tuple[KernelArray, KernelArray, KernelArray]:
+RowArrays: TypeAlias = tuple[KernelArray, KernelArray, KernelArray]
+"""Where rows begin, what is in them, and its times: ``Rows``, ``Pairs`` and ``Graph`` are such."""
+
+
+def join_rows(parts: Sequence[RowArrays], *, threads: int) -> RowArrays:
     """Return the fields of rows of which some parts follow one after the other."""
-    starts, index, time_s = zip(*parts, strict=True)
-    count = np.concatenate([np.diff(start) for start in starts])
-    return np.concatenate([[0], np.cumsum(count)]), np.concatenate(index), np.concatenate(time_s)
+    if len(parts) == 1:
+        return parts[0]
+    row, place = (np.cumsum([0, *(part[k].size - (k == 0) for part in parts)]) for k in (0, 1))
+    start = np.empty(row[-1] + 1, dtype=parts[0][0].dtype)
+    index = np.empty(place[-1], dtype=parts[0][1].dtype)
+    time_s = np.empty(place[-1], dtype=parts[0][2].dtype)
+    start[-1] = place[-1]
+
+    def copy(part: RowArrays, row: int, place: int) -> None:
+        start[row : row + part[0].size - 1] = part[0][:-1]
+        start[row : row + part[0].size - 1] += place
+        index[place : place + part[1].size] = part[1]
+        time_s[place : place + part[2].size] = part[2]
+
+    with ThreadPoolExecutor(max_workers=threads) as pool:
+        list(pool.map(copy, parts, row[:-1], place[:-1]))
+    return start, index, time_s
 
 
 def make_queue(*, limit_s: float, per_s: float, capacity: int) -> Queue:
