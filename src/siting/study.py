@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from types import MappingProxyType
@@ -36,7 +37,9 @@ if TYPE_CHECKING:
 
 MAX_STUDY_BYTES = 1_000_000
 MAX_DEPTH = 50
+_NO_CHARACTER = re.compile(r"[\0\ud800-\udfff]")
 HOURS_OF_DAY = 24
+MAX_TILE_ZOOM = 18
 TILE_URL_PATTERN = r"^https://[A-Za-z0-9.-]+(:[0-9]+)?/[A-Za-z0-9/._~?&=%{}@,+-]*$"
 
 Id = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:-]*$")]
@@ -559,24 +562,74 @@ class Solve(_Model):
     """Seed of everything random; the same seed gives the same plan."""
 
 
+class TileProvider(StrEnum):
+    """A provider of street pictures that siting knows by name."""
+
+    GAODE = "gaode"
+
+
+@dataclass(frozen=True, kw_only=True)
+class TileSource:
+    """Where street pictures come from, and how they lie."""
+
+    url: str
+    attribution: str
+    datum: Datum
+    max_zoom: int
+
+
+TILE_PROVIDERS = MappingProxyType(
+    {
+        TileProvider.GAODE: TileSource(
+            url="https://webrd01.is.autonavi.com/appmaptile"
+            "?lang=zh_cn&size=1&scale=1&style=8&x={x}&y={y}&z={z}",
+            attribution="© 高德地图 Gaode",
+            datum=Datum.GCJ02,
+            max_zoom=18,
+        )
+    }
+)
+
+
 class MapTiles(_Model):
     """Street pictures that the map may fetch when it is opened with the internet at hand."""
 
-    url: Annotated[str, Field(pattern=TILE_URL_PATTERN, max_length=500)]
+    provider: TileProvider | None = None
+    """A provider that siting knows, instead of an address: `gaode` (GCJ-02)."""
+    url: Annotated[str, Field(pattern=TILE_URL_PATTERN, max_length=500)] | None = None
     """Address of a tile, https, with {x}, {y} and {z}; no other host is ever asked."""
-    attribution: Annotated[str, Field(min_length=1)]
-    """Whose tiles they are, as shown on the map."""
-    datum: Literal[Datum.WGS84, Datum.GCJ02] = Datum.WGS84
-    """Datum of the tiles; for `gcj02` all that is drawn is shifted to match."""
-    max_zoom: Annotated[int, Field(ge=1, le=22)] = 18
-    """Largest zoom that the tiles exist for."""
+    attribution: Annotated[str, Field(min_length=1)] | None = None
+    """Whose tiles they are, as shown on the map; goes with `url`."""
+    datum: Literal[Datum.WGS84, Datum.GCJ02] | None = None
+    """Datum of the tiles, `wgs84` if not set; for `gcj02` all that is drawn is shifted to match."""
+    max_zoom: Annotated[int, Field(ge=1, le=22)] | None = None
+    """Largest zoom that the tiles exist for, 18 if not set."""
 
     @model_validator(mode="after")
-    def _url_names_a_tile(self) -> Self:
-        missing = [part for part in ("{x}", "{y}", "{z}") if part not in self.url]
-        if missing:
-            raise ValueError(f"the address lacks {', '.join(missing)}")
+    def _one_source(self) -> Self:
+        if (self.provider is None) == (self.url is None):
+            raise ValueError("name a provider or give a url, one of both")
+        if self.provider is not None and {self.attribution, self.datum, self.max_zoom} != {None}:
+            raise ValueError("a provider brings its attribution, datum and max_zoom along")
+        if self.url is not None:
+            missing = [part for part in ("{x}", "{y}", "{z}") if part not in self.url]
+            if missing:
+                raise ValueError(f"the address lacks {', '.join(missing)}")
+            if self.attribution is None:
+                raise ValueError("say whose tiles they are, as attribution")
         return self
+
+    @property
+    def source(self) -> TileSource:
+        """Where the pictures come from, whichever way the study says it."""
+        if self.provider is not None:
+            return TILE_PROVIDERS[self.provider]
+        return TileSource(
+            url=self.url or "",
+            attribution=self.attribution or "",
+            datum=self.datum or Datum.WGS84,
+            max_zoom=self.max_zoom or MAX_TILE_ZOOM,
+        )
 
 
 class Map(_Model):
@@ -859,6 +912,7 @@ def _load_yaml(text: str, *, file: str) -> Any:  # noqa: ANN401 - whatever the Y
                 ("aliases", kind == "AliasEvent"),
                 ("tags", getattr(event, "tag", None)),
                 (f"lists in lists, {MAX_DEPTH} deep,", depth > MAX_DEPTH),
+                ("escapes of no character", _NO_CHARACTER.search(getattr(event, "value", ""))),
             ):
                 if found:
                     line, what = event.start_mark.line + 1, f"YAML {name} are refused"

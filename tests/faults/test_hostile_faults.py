@@ -273,6 +273,8 @@ STUDIES = [
     study_text("deep_maps", "map: " + "{a: " * 200_000, "50 deep"),
     study_text("too_long", "#" * 1_000_001, "keep it under 1 MB"),
     study_text("nul", "map: \0\n", "not valid YAML"),
+    study_text("escaped_nul", 'data_date: "a\\0b"\n', "escapes of no character"),
+    study_text("half_a_pair", 'data_date: "a\\ud800b"\n', "escapes of no character"),
 ]
 
 PLANTS: list[Plant] = [

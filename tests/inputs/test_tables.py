@@ -19,6 +19,7 @@ from siting.errors import InputError
 from siting.inputs.tables import (
     find_column,
     number_column,
+    parse_json,
     read_table,
     rename_columns,
     text_column,
@@ -350,3 +351,17 @@ def test_no_bytes_bring_more_than_an_input_error(
     path = write(tmp_path_factory.mktemp("fuzz"), magic[suffix] + raw, f"t{suffix}")
     with contextlib.suppress(InputError):
         read_table(path)
+
+
+def test_escaped_characters_are_characters() -> None:
+    content, notices = parse_json(r'{"a": "e\u0301\ud83d\ude97", "b": "\\u00e9\u0022"}', file="t")
+    assert content == {"a": "é🚗", "b": r'\u00e9"'}
+    assert "decomposed" in str(notices[0])
+
+
+@pytest.mark.parametrize(
+    "text", [r'"\ud800"', r'"\ude97\ud83d"', r'"\u0000"', '{"a": 1, "a": 2}', '"\\', "[" * 100_000]
+)
+def test_what_is_no_json_is_refused(text: str) -> None:
+    with pytest.raises(InputError, match="is not valid JSON"):
+        parse_json(text, file="t")

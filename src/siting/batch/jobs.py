@@ -138,6 +138,10 @@ def _read_table(path: Path, faults: list[Fault]) -> list[StudyJob]:
             what = f"the row has {len(cells)} cells, the header {len(header)}"
             faults.append(_fault(path, what, "put texts with commas in quotes", row=number))
             continue
+        if any("\0" in cell for cell in cells):
+            what = "a cell holds a character that no text has"
+            faults.append(_fault(path, what, "save it as text", row=number))
+            continue
         values = dict(zip(header, (cell.strip() for cell in cells), strict=True))
         name, study = values.pop("name"), values.pop("study")
         job = StudyJob(

@@ -53,6 +53,7 @@ _GROUPED_NUMBER = re.compile(r"[+-]?[0-9]{1,3}(?:[,' \u00a0][0-9]{3})+(?:\.[0-9]
 _NOT_FINITE = frozenset({"nan", "inf", "infinity", "+inf", "-inf", "-nan", "1.#inf", "#n/a"})
 _YES = frozenset({"true", "yes", "y", "1", "1.0", "是"})
 _NO = frozenset({"false", "no", "n", "0", "0.0", "", "否"})
+_ESCAPE = re.compile(r"\\(?:(u[0-9a-fA-F]{4}(?:\\u[0-9a-fA-F]{4})*)|.)", re.DOTALL)
 _EXACT_INT_LIMIT = 2**53
 _BYTE_ORDER_MARKS = {
     b"\xff\xfe\x00\x00": None,  # UTF-32, in no planner's tool
@@ -477,6 +478,46 @@ def decode_text(raw: bytes, *, file: str) -> tuple[str, list[Fault]]:
             ]
         )
     notices = [] if why is None else [Fault(file=file, what=why, remedy="save it as UTF-8")]
+    text, composed = _compose(text, file=file)
+    return text, [*notices, *composed]
+
+
+def parse_json(text: str, *, file: str) -> tuple[Any, list[Fault]]:
+    """Parse JSON, whose characters may be escaped; no key may stand twice.
+
+    Returns
+    -------
+    content
+        What the JSON holds, its texts in NFC.
+    notices
+        Whether texts were not in NFC.
+
+    Raises
+    ------
+    InputError
+        Where it is no JSON, or escapes what is no character.
+    """
+    try:
+        text, notices = _compose(_ESCAPE.sub(_unescape, text), file=file)
+        return json.loads(text, object_pairs_hook=_without_doubles), notices
+    except (ValueError, RecursionError) as error:
+        raise _error(file, f"is not valid JSON: {_first_line(error)}", "export it again") from None
+
+
+def _unescape(escape: re.Match[str]) -> str:
+    """Return the characters of escapes in a row; ASCII stays escaped, for it may be JSON's own."""
+    if escape[1] is None:
+        return escape.group()
+    units = bytes.fromhex(escape.group().replace("\\u", ""))
+    characters = units.decode("utf-16-be")  # half a pair is no character
+    if "\0" in characters:
+        raise ValueError("an escape stands for no character")
+    return "".join(c if c > "\x7f" else f"\\u{ord(c):04x}" for c in characters)
+
+
+def _compose(text: str, *, file: str) -> tuple[str, list[Fault]]:
+    """Return a text in NFC, with a notice if it was not."""
+    notices = []
     if not unicodedata.is_normalized("NFC", text):
         text = unicodedata.normalize("NFC", text)
         notices.append(
@@ -703,10 +744,8 @@ def _read_geojson(path: Path) -> Table:
     """
     file = path.name
     text, notices = decode_text(path.read_bytes(), file=file)
-    try:
-        raw = json.loads(text, object_pairs_hook=_without_doubles)
-    except (ValueError, RecursionError) as error:
-        raise _error(file, f"is not valid JSON: {_first_line(error)}", "export it again") from None
+    raw, escaped = parse_json(text, file=file)
+    notices = [*notices, *escaped]
     features = raw.get("features") if isinstance(raw, dict) else None
     if not isinstance(features, list) or not all(isinstance(f, dict) for f in features):
         raise _error(file, "is no GeoJSON FeatureCollection", "give a FeatureCollection")

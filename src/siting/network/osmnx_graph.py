@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+import warnings
 from collections import Counter
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -79,7 +80,9 @@ def read_graphml_roads(path: Path, *, source: str = OSM_ATTRIBUTION) -> RoadTabl
     """
     refuse_hostile_xml(path)
     try:
-        graph = ox.load_graphml(path)
+        with warnings.catch_warnings():  # of keys without a type, which are texts, as ours are
+            warnings.filterwarnings("ignore", "No key type", UserWarning)
+            graph = ox.load_graphml(path)
         if not graph.is_directed():
             raise ValueError("the graph is undirected")
         return convert_graph(_to_degrees(graph), source=source, file=path.name)

@@ -54,7 +54,7 @@ def read_osm_roads(path: Path, *, binary: bool, source: str = OSM_ATTRIBUTION) -
         refuse_hostile_xml(path)
     try:
         whole = list(_drivable_ways(path, binary=binary))
-    except (RuntimeError, ValueError) as error:
+    except (RuntimeError, ValueError, osmium.InvalidLocationError) as error:
         raise _unreadable(path, str(error)) from None
     ways = [piece for way in whole for piece in _pieces(way)]
     if not ways:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import unicodedata
 from collections import Counter
@@ -26,7 +25,7 @@ from siting.inputs.stations.records import (
     refusal,
 )
 from siting.inputs.stations.table import read_table_stations
-from siting.inputs.tables import MAX_TEXT_BYTES, MAX_VALUE_CHARS, decode_text, read_table
+from siting.inputs.tables import MAX_TEXT_BYTES, decode_text, parse_json, read_table
 from siting.study import StationFormat
 
 if TYPE_CHECKING:
@@ -154,11 +153,8 @@ def _read_json(path: Path) -> tuple[Any, list[Fault]]:
     except OSError as error:
         raise refusal(file, f"cannot be read: {error.strerror}", "make it readable") from None
     text, notices = decode_text(raw, file=file)
-    try:
-        return json.loads(text), notices
-    except (ValueError, RecursionError) as error:
-        reason = str(error).splitlines()[0][:MAX_VALUE_CHARS]
-        raise refusal(file, f"is not valid JSON: {reason}", "export it again") from None
+    content, escaped = parse_json(text, file=file)
+    return content, [*notices, *escaped]
 
 
 def _find_brands(
