@@ -167,7 +167,13 @@ def build_core(forward: Arcs, reverse: Arcs, *, threads: int) -> Core:
         list(pool.map(lambda store, row: number_rows(store.row, row, number), kept + gone, rows))
         n_core = int(rows[len(kept)])
         n_link = _starts([store.links.start[-1] for store in gone])
-        up = make_links(n_node - n_core, int(n_link[-1]))
+        # Made by NumPy, which asks for huge pages: memory taken anew costs as much as the copying.
+        up = Links(
+            start=np.zeros(n_node - n_core + 1, dtype=np.int64),
+            node=np.empty(n_link[-1], dtype=np.uint32),
+            out_s=np.empty(n_link[-1], dtype=np.float64),
+            in_s=np.empty(n_link[-1], dtype=np.float64),
+        )
 
         def move(store: Store, row: int, link: int) -> None:
             append_links(store.links, number, row, link, up)
@@ -209,17 +215,14 @@ def contract_block(
 @compiled
 def make_store(n_row: int, n_link: int) -> Store:
     """Make an empty store with room for some rows and neighbours."""
-    return Store(np.empty(n_row, dtype=np.uint32), make_links(n_row, n_link))
-
-
-@compiled
-def make_links(n_row: int, n_link: int) -> Links:
-    """Make empty rows with room for some neighbours."""
-    return Links(
-        np.zeros(n_row + 1, dtype=np.int64),
-        np.empty(n_link, dtype=np.uint32),
-        np.empty(n_link, dtype=np.float64),
-        np.empty(n_link, dtype=np.float64),
+    return Store(
+        np.empty(n_row, dtype=np.uint32),
+        Links(
+            np.zeros(n_row + 1, dtype=np.int64),
+            np.empty(n_link, dtype=np.uint32),
+            np.empty(n_link, dtype=np.float64),
+            np.empty(n_link, dtype=np.float64),
+        ),
     )
 
 
