@@ -11,9 +11,11 @@ from hypothesis import strategies as st
 
 from siting.service import (
     ServicePromise,
+    compute_busy_wait_s,
     compute_capacities_kwh_per_day,
     compute_capacity_kwh_per_day,
     compute_erlang_c,
+    compute_mean_wait_s,
     compute_session_power_kw,
     compute_wait_exceeded_share,
 )
@@ -110,3 +112,27 @@ def test_many_equal_chargers_have_one_capacity() -> None:
     assert compute_capacities_kwh_per_day(
         connectors=np.empty(0), power_kw=np.empty(0), promise=PROMISE
     ).shape == (0,)
+
+
+@pytest.mark.parametrize(
+    ("connectors", "arrivals_per_s", "wait_s"),
+    [
+        (1, 1 / 120, 60.0),  # M/M/1 at half load: ρ S / (1 - ρ)
+        (2, 1 / 60, 20.0),  # C(2, 1) = 1/3 over 2/60 - 1/60
+        (2, 0.0, 0.0),
+        (2, 2 / 60, math.inf),  # saturated
+    ],
+)
+def test_the_mean_wait_solved_by_hand(
+    connectors: int, arrivals_per_s: float, wait_s: float
+) -> None:
+    found = compute_mean_wait_s(
+        connectors=connectors, session_s=60.0, arrivals_per_s=arrivals_per_s
+    )
+    assert found == pytest.approx(wait_s)
+
+
+def test_busy_chargers_wait_as_the_queue_says() -> None:
+    # 360 kWh a day are one session an hour in 12 hours; at 30 kW a session takes an hour.
+    wait_s = compute_busy_wait_s(360.0, connectors=2, power_kw=30.0, promise=PROMISE)
+    assert wait_s == pytest.approx(3600 * (1 / 3))

@@ -66,6 +66,7 @@ if TYPE_CHECKING:
     from siting.inputs.vehicles import VehicleTable
     from siting.network.road_network import RoadNetwork
     from siting.network.travel_time import TravelTimes
+    from siting.service import ServicePromise
     from siting.study import Access, Study
 
 DATUM_CHECK_M = 700.0
@@ -463,20 +464,37 @@ def _compute_capacity(
     study: Study, demand: Demand, *, connectors: FloatArray, power_kw: FloatArray
 ) -> FloatArray:
     """Return what chargers, or bays, can serve at the promised wait."""
+    promise, rate = compute_sessions(
+        study, power_kw=power_kw, wanted_kwh_per_day=demand.kwh_per_day.sum(axis=0)
+    )
+    return compute_capacities_kwh_per_day(connectors=connectors, power_kw=rate, promise=promise)
+
+
+def compute_sessions(
+    study: Study, *, power_kw: FloatArray, wanted_kwh_per_day: FloatArray
+) -> tuple[ServicePromise, FloatArray]:
+    """Return the promise, and the mean power of a session on connectors of each power.
+
+    Parameters
+    ----------
+    study
+        The promise, and what each brand's cars can take.
+    power_kw
+        (n,) power of a connector; a service centre's bays have none.
+    wanted_kwh_per_day
+        (n_brand,) what each brand wants.
+    """
     if study.facility is Facility.SERVICE_CENTRE:
         promise = build_promise(study.service, visits=study.visits)
-        rate = np.full(connectors.size, 1.0 / study.visits.hours_per_visit)
-    else:
-        promise = build_promise(study.service)
-        usable_kw = np.array([brand.usable_power_kw for brand in study.brands])
-        wanted = demand.kwh_per_day.sum(axis=0)
-        rate = np.array(
-            [
-                compute_session_power_kw(kw, usable_power_kw=usable_kw, demand_kwh_per_day=wanted)
-                for kw in power_kw
-            ]
+        return promise, np.full(power_kw.size, 1.0 / study.visits.hours_per_visit)
+    usable_kw = np.array([brand.usable_power_kw for brand in study.brands])
+    rate = [
+        compute_session_power_kw(
+            kw, usable_power_kw=usable_kw, demand_kwh_per_day=wanted_kwh_per_day
         )
-    return compute_capacities_kwh_per_day(connectors=connectors, power_kw=rate, promise=promise)
+        for kw in power_kw
+    ]
+    return build_promise(study.service), np.array(rate)
 
 
 def compute_worth(time_s: Any, access: Access) -> FloatArray:  # noqa: ANN401 - any float array

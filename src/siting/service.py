@@ -97,6 +97,33 @@ def compute_wait_exceeded_share(
     return compute_erlang_c(connectors, offered_load) * math.exp(-drain_per_s * max_wait_s)
 
 
+def compute_mean_wait_s(*, connectors: int, session_s: float, arrivals_per_s: float) -> float:
+    """Return an M/M/c queue's mean wait, W_q = C(c, a) / (c/S - λ); infinite where it grows."""
+    if arrivals_per_s * session_s >= connectors:
+        return math.inf
+    waits = compute_erlang_c(connectors, arrivals_per_s * session_s)
+    return waits / (connectors / session_s - arrivals_per_s)
+
+
+def compute_busy_wait_s(
+    energy_kwh_per_day: float, *, connectors: int, power_kw: float, promise: ServicePromise
+) -> float:
+    """Return the mean wait in the busiest hour of chargers that serve this much a day.
+
+    Parameters
+    ----------
+    energy_kwh_per_day
+        What they serve, at most their capacity.
+    connectors, power_kw, promise
+        As in `compute_capacity_kwh_per_day`.
+    """
+    session_s = promise.session_kwh / power_kw * SECONDS_PER_HOUR + promise.overhead_s
+    per_hour = energy_kwh_per_day / promise.session_kwh / promise.effective_hours_per_day
+    return compute_mean_wait_s(
+        connectors=connectors, session_s=session_s, arrivals_per_s=per_hour / SECONDS_PER_HOUR
+    )
+
+
 def compute_capacity_kwh_per_day(
     *, connectors: int, power_kw: float, promise: ServicePromise
 ) -> float:

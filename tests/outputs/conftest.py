@@ -178,6 +178,7 @@ class Toy:
     district_name: str = "Old Town"
     zoned: bool = True
     tiles: str = ""
+    grid: bool = False
     status: SolveStatus = SolveStatus.OPTIMAL
 
 
@@ -220,6 +221,8 @@ def _build(toy: Toy) -> SitingPlan:
         cpu_s=0.1,
         work=1.0,
     )
+    if toy.grid:
+        unified = _with_grid(unified)
     case = _case(toy, today=today, unified=unified)
     return SitingPlan(case=case, today=states[0], unified=states[1], joint=states[2], solve=solve)
 
@@ -247,6 +250,16 @@ def _instance(*, e0_open: tuple[bool, bool]) -> SitingInstance:
         cover_worth=np.ones(6),
         requirements=no_requirements(n_site=3, n_brand=2, budget_cny=4.0e6),
     )
+
+
+def _with_grid(instance: SitingInstance) -> SitingInstance:
+    """s0 takes 5.76 of its own 7.2 MW; s1 takes 480 of the 960 kW that it and s2 have in North."""
+    limits = instance.requirements.replace(
+        site_grid_limit_kw=[7200.0, np.inf, 600.0],
+        grid_group=[-1, 0, 0],
+        grid_group_limit_kw=[960.0],
+    )
+    return instance.replace(requirements=limits)
 
 
 def _state(
@@ -294,7 +307,7 @@ def _case(toy: Toy, *, today: SitingInstance, unified: SitingInstance) -> Siting
         reason="no road near", kwh_per_day=20.0
     )
     return SitingCase(
-        study=parse_study(STUDY + toy.tiles, folder=Path()),
+        study=parse_study(_study(toy), folder=Path()),
         roads=_roads(),
         districts=districts,
         zones=zones if toy.zoned else None,
@@ -315,6 +328,12 @@ def _case(toy: Toy, *, today: SitingInstance, unified: SitingInstance) -> Siting
         notices=(),
         input_sha256={},
     )
+
+
+def _study(toy: Toy) -> str:
+    budget = "{budget_cny: 4.0e+6"
+    limited = f"{budget}, grid_group_limit_kw: {{North: 960}}"
+    return (STUDY.replace(budget, limited) if toy.grid else STUDY) + toy.tiles
 
 
 def _points(columns: dict[str, object], at: list[tuple[float, float]]) -> gpd.GeoDataFrame:

@@ -6,12 +6,15 @@ page opened here fails its test if it asks anything of the network or complains 
 
 from __future__ import annotations
 
+import math
+import re
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 
-from siting.domain import SolveStatus
+from siting.domain import Datum, SolveStatus
+from siting.inputs.datum import from_wgs84
 from siting.outputs.map import render_map
 from siting.outputs.map_geometry import pack_integers, pack_lines
 
@@ -377,6 +380,122 @@ def test_street_tiles_are_asked_of_their_host_alone(
     assert inked(page, "roads") > 0
     assert "Tiles by Example" in page.inner_text(".credit")
     context.close()
+
+
+@pytest.mark.parametrize("tiles", ["", "map: {tiles: {provider: gaode}}\n"])
+def test_on_gaodes_tiles_a_site_stands_on_its_street(
+    browser: Browser, build_toy_plan: Callable[..., SitingPlan], tmp_path: Path, tiles: str
+) -> None:
+    plan = build_toy_plan(tiles=tiles)
+    path = tmp_path / "map.html"
+    path.write_text(render_map(plan), "utf-8")
+    page = browser.new_page(viewport=DESKTOP)  # type: ignore[arg-type] - a plain dict will do
+    asked: list[str] = []
+    page.route("https://**/*", lambda route: (asked.append(route.request.url), route.abort()))
+    page.goto(path.as_uri())
+    page.wait_for_selector("body[data-ready]")
+    site = plan.case.candidates.geometry.iloc[0]
+    there = from_wgs84(site.x, site.y, Datum.GCJ02) if tiles else (site.x, site.y)
+    lon, lat = map(float, there)
+    drawn = page.evaluate(
+        "(() => { const m = siting.page.model; const at = siting.toLatLng("
+        "m.origin, m.sites.xy[0], m.sites.xy[1]); return [at.lng, at.lat]; })()"
+    )
+    # Drawn within a metre of where its street lies on the tiles; the text stays WGS-84.
+    assert drawn == pytest.approx([lon, lat], abs=1e-5)
+    page.evaluate("document.querySelector('#hits button').click()")
+    assert f"{site.y:.5f}, {site.x:.5f}" in page.inner_text("#detail")
+    if not tiles:
+        assert asked == []
+        page.close()
+        return
+    assert abs(lon - site.x) > 1e-3  # some 500 m: without the shift it stood on another street
+    page.wait_for_function("siting.page.map.getZoom() >= 12")
+    page.wait_for_timeout(300)
+    tile = re.compile(
+        r"https://webrd01\.is\.autonavi\.com/appmaptile\?lang=zh_cn&size=1&scale=1&style=8"
+        r"&x=(\d+)&y=(\d+)&z=(\d+)"
+    )
+    found = [tile.fullmatch(url) for url in asked]
+    assert found
+    assert all(found), asked
+    numbers = {tuple(map(int, match.groups())) for match in found if match}
+    assert any(tile_of(lon, lat, zoom) in numbers for zoom in {zoom for *_, zoom in numbers})
+    assert "Gaode" in page.inner_text(".credit")
+    page.close()
+
+
+def tile_of(lon: float, lat: float, zoom: int) -> tuple[int, int, int]:
+    """Return the numbers of the tile that holds a place: x and y from the north-west, and zoom."""
+    across = (lon + 180) / 360
+    down = (1 - math.asinh(math.tan(math.radians(lat))) / math.pi) / 2
+    return int(across * 2**zoom), int(down * 2**zoom), zoom
+
+
+def test_grid_limits_are_drawn_and_told(
+    open_page: OpenPage, build_toy_plan: Callable[..., SitingPlan]
+) -> None:
+    with open_page(render_map(build_toy_plan(grid=True))) as page:
+        assert "480 kW of 960 kW" in page.inner_text("#panel-summary")
+        with_rings = inked(page, "points")
+        page.uncheck('input[name="layer-grid"]')
+        assert inked(page, "points") < with_rings
+        page.mouse.click(*place_of(page, "site", 0))
+        assert "5.76 MW of 7.2 MW" in page.inner_text("#detail")
+        page.click("#close")
+        page.check('input[name="layer-candidates"]')
+        page.mouse.click(*place_of(page, "candidate", 0))
+        detail = page.inner_text("#detail")
+        assert "600 kW" in detail
+        assert "North" in detail
+
+
+def test_the_summary_says_of_what_date_and_what_is_made(toy_page: Page) -> None:
+    text = toy_page.inner_text("#panel-summary")
+    assert "Data: 2026-01." in text
+    assert "All of this is made up." in text
+    toy_page.click("#language")
+    assert "全为虚构。" in toy_page.inner_text("#panel-summary")
+    assert toy_page.locator('input[name="layer-grid"]').count() == 0
+
+
+# Machado, Oliveira and Fernandes 2009, full severity, on linear RGB.
+COLOUR_BLIND = {
+    "protan": [[0.152, 1.053, -0.205], [0.115, 0.786, 0.099], [-0.004, -0.048, 1.052]],
+    "deutan": [[0.367, 0.861, -0.228], [0.280, 0.673, 0.047], [-0.012, 0.043, 0.969]],
+    "tritan": [[1.256, -0.077, -0.179], [-0.078, 0.931, 0.148], [0.005, 0.691, 0.304]],
+    "none": [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]],
+    "grey print": [[0.2126, 0.7152, 0.0722]] * 3,
+}
+
+
+def lab_of(colour: str, sight: str) -> np.ndarray:
+    """Return a colour as it is seen, in CIELAB (D65)."""
+    rgb = np.array([int(colour[k : k + 2], 16) for k in (1, 3, 5)]) / 255
+    linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
+    seen = np.clip(np.array(COLOUR_BLIND[sight]) @ linear, 0, 1)
+    to_xyz = [[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]]
+    xyz = np.array(to_xyz) @ seen / [0.9505, 1.0, 1.089]
+    x, y, z = np.where(xyz > 0.008856, np.cbrt(xyz), 7.787 * xyz + 16 / 116)
+    return np.array([116 * y - 16, 500 * (x - y), 200 * (y - z)])
+
+
+@pytest.mark.parametrize("sight", COLOUR_BLIND)
+def test_colours_stay_apart_for_every_sight(toy_page: Page, sight: str) -> None:
+    palettes = toy_page.evaluate("({...siting.PALETTES, reach: siting.REACH.slice().reverse()})")
+    for name, palette in palettes.items():
+        seen = np.array([lab_of(colour, sight) for colour in palette])
+        ramp = seen[1:] if name == "coverage" else seen
+        # A ramp gets darker all the way, so that its order is seen without any hue.
+        assert (np.diff(ramp[:, 0]) < -3).all(), (name, seen[:, 0])
+        steps = np.linalg.norm(np.diff(seen, axis=0), axis=1)
+        least = 3 if sight == "grey print" else 5
+        assert (steps > least).all(), (name, steps)
+    ink = toy_page.evaluate("siting.MARK_INK")
+    if sight != "grey print":  # there their shapes tell them apart: disc, square, cross
+        marks = [lab_of(ink[name], sight) for name in ("site", "open", "unreachable")]
+        apart = [np.linalg.norm(a - b) for k, a in enumerate(marks) for b in marks[:k]]
+        assert min(apart) > 20, apart
 
 
 @pytest.mark.parametrize(

@@ -114,6 +114,24 @@ def test_the_rest_is_there(payload: dict[str, Any]) -> None:
     assert payload["districts"]["joint_kwh_per_day"] == [270]
 
 
+def test_sites_say_how_long_drivers_wait_on_average(payload: dict[str, Any]) -> None:
+    # s0: 170 kWh a day are 170/30/12 sessions an hour on twelve connectors: nobody waits.
+    assert payload["sites"]["wait_min"] == [0, 0]
+
+
+def test_grid_limits_of_sites_and_of_substation_groups(
+    build_toy_plan: Callable[..., SitingPlan],
+) -> None:
+    payload = build_map_payload(build_toy_plan(grid=True))
+    assert payload["grid"] == {"name": ["North"], "limit_kw": [960], "used_kw": [480]}
+    assert payload["sites"]["grid_limit_kw"] == [7200, None]
+    assert payload["sites"]["grid_group"] == [-1, 0]
+    assert payload["candidates"]["grid_limit_kw"] == [600]
+    assert payload["candidates"]["grid_group"] == [0]
+    without = build_map_payload(build_toy_plan())
+    assert without["grid"] == {"name": [], "limit_kw": [], "used_kw": []}
+
+
 def test_no_budget_is_no_number(toy_plan: SitingPlan) -> None:
     requirements = toy_plan.case.instance.requirements.replace(budget_cny=math.inf)
     case = replace(

@@ -13,6 +13,7 @@ import h3
 import numpy as np
 import shapely
 
+from siting.case import compute_sessions
 from siting.domain import SECONDS_PER_MINUTE
 from siting.instance import CLOSED
 from siting.outputs.map_geometry import pack_integers, pack_roads
@@ -29,6 +30,7 @@ from siting.outputs.map_values import (
     describe_study,
     pack_polygons,
 )
+from siting.service import compute_busy_wait_s
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -73,6 +75,7 @@ def build_map_payload(plan: SitingPlan) -> dict[str, Any]:
         "districts": _describe_districts(plan, project),
         "areas": _describe_areas(plan, areas, area_of_demand, project),
         "sites": _describe_sites(plan, area_of_demand, project),
+        "grid": _describe_grid(plan),
         "stations": _describe_stations(plan, project),
         "candidates": _describe_candidates(plan, project),
         "unreachable": _describe_unreachable(plan, project),
@@ -232,10 +235,49 @@ def _describe_sites(
         "energy_by_brand": [
             as_numbers(sites[f"energy_{brand}_kwh_per_day"], 1) for brand in instance.brands
         ],
+        "wait_min": as_numbers(_busy_waits_min(plan), 2),
         "grid_limit_kw": [as_number(kw) for kw in grid_kw],
+        "grid_group": [int(g) for g in instance.requirements.grid_group[opened]],
         "required": [bool(r) for r in instance.requirements.required[opened]],
         **_why(plan, opened),
         "reach": _pack_reach(plan, opened, area_of_demand),
+    }
+
+
+def _busy_waits_min(plan: SitingPlan) -> list[float]:
+    """Return the mean wait of each of the plan's sites in its busiest hour (minutes)."""
+    study, sites = plan.case.study, plan.sites
+    power_kw = np.array([tier.power_kw or 0.0 for tier in study.tiers])
+    wanted = plan.case.instance.demand_kwh_per_day.sum(axis=0)
+    promise, rate = compute_sessions(study, power_kw=power_kw, wanted_kwh_per_day=wanted)
+    order = {tier: k for k, tier in enumerate(plan.case.instance.tiers)}
+    waits_s = [
+        compute_busy_wait_s(
+            float(kwh),
+            connectors=int(connectors),
+            power_kw=float(rate[order[tier]]),
+            promise=promise,
+        )
+        for kwh, connectors, tier in zip(
+            sites["energy_kwh_per_day"], sites["connectors"], sites["tier"], strict=True
+        )
+    ]
+    return [wait_s / SECONDS_PER_MINUTE for wait_s in waits_s]
+
+
+def _describe_grid(plan: SitingPlan) -> dict[str, Any]:
+    """Describe the substation groups that the study limits, and what the plan takes of each."""
+    asked = plan.case.instance.requirements
+    decision, instance = plan.joint.decision, plan.case.instance
+    opened = np.flatnonzero(decision.opened)
+    power_kw = instance.tier_power_kw[opened, decision.tier_of_site[opened]]
+    group = asked.grid_group[opened]
+    n = asked.grid_group_limit_kw.size
+    used_kw = np.bincount(group[group >= 0], weights=power_kw[group >= 0], minlength=n)
+    return {
+        "name": sorted(plan.case.study.requirements.grid_group_limit_kw),
+        "limit_kw": as_numbers(asked.grid_group_limit_kw, 1),
+        "used_kw": as_numbers(used_kw, 1),
     }
 
 
@@ -320,11 +362,14 @@ def _describe_candidates(plan: SitingPlan, project: MapProjection) -> dict[str, 
     """Describe the candidates that were not opened."""
     closed = np.flatnonzero(plan.joint.decision.tier_of_site == CLOSED)
     candidates = plan.case.candidates.iloc[closed]
+    asked = plan.case.instance.requirements
     return {
         "id": [plan.case.instance.site_ids[j] for j in closed],
         "name": as_names(candidates),
         "kind": as_strings(candidates["kind"]),
-        "forbidden": [bool(f) for f in plan.case.instance.requirements.forbidden[closed]],
+        "forbidden": [bool(f) for f in asked.forbidden[closed]],
+        "grid_limit_kw": [as_number(kw) for kw in asked.site_grid_limit_kw[closed]],
+        "grid_group": [int(g) for g in asked.grid_group[closed]],
         "point": project.pack_points(candidates.geometry),
     }
 

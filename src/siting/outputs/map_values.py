@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -29,7 +30,7 @@ def describe_frame(case: SitingCase) -> tuple[dict[str, Any], MapProjection]:
     The map must show all demand and all candidates, for stations may stand far from both; the
     origin lies in their middle, and their west, south, east and north are metres from it.
     """
-    tiles = case.study.map.tiles
+    tiles = None if case.study.map.tiles is None else case.study.map.tiles.source
     datum = Datum.WGS84 if tiles is None else tiles.datum
     frames = (case.demand, case.candidates)
     points = np.concatenate([shapely.get_coordinates(f.geometry.to_numpy()) for f in frames])
@@ -41,7 +42,7 @@ def describe_frame(case: SitingCase) -> tuple[dict[str, Any], MapProjection]:
     origin_m = (int(middle[0]), int(middle[1]))
     described = {
         "datum": datum.value,
-        "tiles": None if tiles is None else tiles.model_dump(mode="json"),
+        "tiles": None if tiles is None else asdict(tiles),
         "origin_m": list(origin_m),
         "extent_m": [int(v) for v in (*(low - middle), *(high - middle))],
     }

@@ -5,7 +5,7 @@
   const { PAPER, PointLayer, createEye, drawDistrictNames, nearest } = siting.canvas;
   const INK = {
     demand: "#1f7d72",
-    unreachable: "#8c1d5b",
+    unreachable: "#7a0f3c",
     station: "#17497d",
     left: "#8a8892",
     candidate: "#c8400f",

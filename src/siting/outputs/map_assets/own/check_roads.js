@@ -5,7 +5,7 @@
   const FLAGS = {
     one_way: { ink: "#4f86b8", width: 0.9, dash: [], from: 10.5 },
     one_way_trap: { ink: "#c06a00", width: 2.2, dash: [6, 3], from: 0 },
-    other_component: { ink: "#8c1d5b", width: 3.2, dash: [1.5, 3.5], from: 0 },
+    other_component: { ink: "#7a0f3c", width: 3.2, dash: [1.5, 3.5], from: 0 },
   };
   const ARROWS_FROM = 14;
   const ARROW_EVERY_PX = 90;

@@ -22,6 +22,7 @@
         stations: true,
         candidates: false,
         unreachable: true,
+        grid: true,
         districts: true,
         roads: true,
         tiles: false,
@@ -147,7 +148,10 @@
       $("network-row").hidden = networks.length < 2;
       fill($("network"), [
         el("option", { value: "", text: words.t("network.all") }),
-        ...networks.map((name) => el("option", { value: name, text: name })),
+        ...networks.map((name) => {
+          const n = model.stations.network.filter((other) => other === name).length;
+          return el("option", { value: name, text: `${name} (${words.number(n)})` });
+        }),
       ]);
       $("network").value = state.network;
     }

@@ -49,6 +49,7 @@
       stations: unpackPoints(data.stations),
       candidates: unpackPoints(data.candidates),
       unreachable: unpackPoints(data.unreachable),
+      grid: createGrid(data),
       reach: createReach(data.sites.reach, data.areas.kwh_step),
       origin: data.origin_m,
       extent: data.extent_m,
@@ -74,6 +75,17 @@
       }
       return found;
     };
+  }
+
+  // What the grid allows: the share that each proposed site takes of its own or its group's limit.
+  function createGrid({ sites, grid }) {
+    const shares = sites.id.map((_, n) => {
+      const own = sites.grid_limit_kw[n] > 0 ? sites.power_kw[n] / sites.grid_limit_kw[n] : null;
+      const g = sites.grid_group[n];
+      const group = g >= 0 && grid.limit_kw[g] > 0 ? grid.used_kw[g] / grid.limit_kw[g] : null;
+      return own === null && group === null ? null : Math.min(1, Math.max(own || 0, group || 0));
+    });
+    return { ...grid, shares, n: shares.filter((share) => share !== null).length };
   }
 
   function sumService(columns, brand) {

@@ -29,8 +29,51 @@
       byBrand(model, state, words),
       byTier(model, words),
       ledger(model, words),
+      grid(model, words),
       proof(model, words),
+      basis(model, words),
     ];
+  }
+
+  // What the substation groups give, and what the plan takes of it.
+  function grid(model, words) {
+    if (!model.grid.name.length) return null;
+    const rows = model.grid.name.map((name, g) =>
+      el("div", { class: "bar-row" }, [
+        el("span", { class: "bar-name" }, [el("bdi", { text: name })]),
+        el("span", { class: "bar", "aria-hidden": "true" }, [
+          el("i", { class: "bar-joint", width: `${100 * Math.min(1, model.grid.used_kw[g] / (model.grid.limit_kw[g] || 1))}%` }),
+        ]),
+        el("span", { class: "bar-value", text: gridUse(model.grid.used_kw[g], model.grid.limit_kw[g], words) }),
+      ])
+    );
+    return section(words.t("grid"), rows);
+  }
+
+  function gridUse(used_kw, limit_kw, words) {
+    return words.t("grid.use", { used: words.power(used_kw), limit: words.power(limit_kw) });
+  }
+
+  // Of what date the data are, and what of them is made.
+  function basis(model, words) {
+    const { t } = words;
+    const made = madeWords(model, words);
+    const { data_date } = model.data.study;
+    if (!made.length && !data_date) return null;
+    return section(
+      t("basis"),
+      [data_date && el("p", { text: t("basis.date", { date: data_date }) }), ...made.map((text) => el("p", { class: "note", text }))],
+      "basis"
+    );
+  }
+
+  function madeWords(model, words) {
+    const { study } = model.data;
+    return [
+      study.illustrative_note && words.name(study.illustrative_note),
+      !study.illustrative_note && study.illustrative_vehicles && words.t("about.made.vehicles"),
+      !study.illustrative_note && study.illustrative_stations && words.t("about.made.stations"),
+    ].filter(Boolean);
   }
 
   function hero(model, state, words) {
@@ -184,11 +227,7 @@
       share: words.percent(1 - study.wait_exceeded_share, 0),
     };
     const lost = model.unreachable.kwh_per_day.reduce((a, b) => a + b, 0);
-    const made = [
-      study.illustrative_note && words.name(study.illustrative_note),
-      !study.illustrative_note && study.illustrative_vehicles && t("about.made.vehicles"),
-      !study.illustrative_note && study.illustrative_stations && t("about.made.stations"),
-    ].filter(Boolean);
+    const made = madeWords(model, words);
     return [
       made.length > 0 &&
         el("section", { class: "block made" }, [
@@ -330,8 +369,9 @@
           [t("fact.connectors"), t("tier.line", { connectors: tier.connectors, power: words.power(tier.power_kw) })],
           [t("site.capacity"), words.energy(sites.capacity_kwh_per_day[n])],
           [t("site.wait"), t("site.wait.promise", { minutes: words.minutes(study.max_wait_minutes), share: words.percent(1 - study.wait_exceeded_share, 0) })],
+          [t("site.wait.mean"), words.minutes(sites.wait_min[n])],
           [t("site.drive"), words.minutes(sites.mean_drive_min[n])],
-          sites.grid_limit_kw[n] !== null && [t("site.grid"), words.power(sites.grid_limit_kw[n])],
+          ...gridRows(model, words, sites, n, sites.power_kw[n]),
           [t("kind.district"), districtName(model, words, sites.district[n])],
           [t("site.kind"), words.known("place", sites.kind[n])],
           [t("site.id"), sites.id[n]],
@@ -339,6 +379,17 @@
         ]),
       ],
     };
+  }
+
+  // The grid limit of a site, and of its substation group; used_kw is null for a site not chosen.
+  function gridRows(model, words, table, n, used_kw) {
+    const { t } = words;
+    const own = table.grid_limit_kw[n];
+    const g = table.grid_group[n];
+    return [
+      own !== null && [t("site.grid"), used_kw === null ? words.power(own) : gridUse(used_kw, own, words)],
+      g >= 0 && [`${t("grid.group")} ${model.grid.name[g]}`, gridUse(model.grid.used_kw[g], model.grid.limit_kw[g], words)],
+    ];
   }
 
   function districtName(model, words, d) {
@@ -393,7 +444,11 @@
       title: nameOf(candidates, n, words),
       body: [
         el("p", { text: t(candidates.forbidden[n] ? "candidate.forbidden" : "candidate.words") }),
-        pairs([[t("site.kind"), words.known("place", candidates.kind[n])], [t("site.id"), candidates.id[n]]]),
+        pairs([
+          [t("site.kind"), words.known("place", candidates.kind[n])],
+          ...gridRows(model, words, candidates, n, null),
+          [t("site.id"), candidates.id[n]],
+        ]),
       ],
     };
   }
@@ -477,6 +532,10 @@
     const brand = state.brand === siting.ALL ? null : words.name(model.data.study.brands[state.brand].name);
     const marks = {
       sites: mark((pen) => siting.drawSite(pen, 11, 11, 8, plain)),
+      grid: mark((pen) => {
+        siting.drawSite(pen, 11, 11, 4, plain);
+        siting.drawGridShare(pen, 11, 11, 4, 0.7);
+      }),
       stations: mark((pen) => siting.drawStation(pen, 11, 11, 4, "open", plain)),
       candidates: mark((pen) => siting.drawCandidate(pen, 11, 11, 3.2, plain)),
       unreachable: mark((pen) => siting.drawUnreachable(pen, 11, 11, 3.6, plain)),
@@ -492,6 +551,7 @@
       }),
     };
     if (!model.districts.n) delete marks.districts;
+    if (!model.grid.n) delete marks.grid;
     if (model.data.tiles) {
       marks.tiles = mark((pen) => {
         pen.fillStyle = "#dfe5dc";
@@ -504,7 +564,7 @@
     const uses = brand === null ? ["open", "some", "closed"] : ["open", "closed"];
     const rows = [];
     for (const name of Object.keys(marks)) {
-      const count = { sites: model.sites.n, stations: model.stations.n, candidates: model.candidates.n, unreachable: model.unreachable.n }[name];
+      const count = { sites: model.sites.n, stations: model.stations.n, grid: model.grid.n, candidates: model.candidates.n, unreachable: model.unreachable.n }[name];
       rows.push(
         layerRow({
           name,

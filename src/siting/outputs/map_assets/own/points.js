@@ -9,7 +9,7 @@
     some: "#5f93c4",
     closed: "#8a8892",
     candidate: "#6f6a62",
-    unreachable: "#8c1d5b",
+    unreachable: "#7a0f3c",
     paper: siting.canvas.PAPER,
     text: "#2e2a33",
   };
@@ -43,6 +43,20 @@
     pen.fill();
     if (label) drawLabel(pen, x, y, radius, label);
     else if (radius >= 7.5) drawBolt(pen, x, y, radius * 0.62);
+  }
+
+  // A ring around a site, filled clockwise by how much of its grid limit it takes.
+  function drawGridShare(pen, x, y, radius, share) {
+    const arc = (ink, width, part) => {
+      pen.beginPath();
+      pen.arc(x, y, radius + 4.2, -Math.PI / 2, (2 * part - 0.5) * Math.PI);
+      pen.lineWidth = width;
+      pen.strokeStyle = ink;
+      pen.stroke();
+    };
+    arc(INK.paper, 4.4, 1);
+    arc("rgba(46,42,51,.25)", 2.4, 1);
+    arc(INK.text, 2.4, share);
   }
 
   function drawLabel(pen, x, y, radius, label) {
@@ -198,8 +212,17 @@
               label: state.printing ? String(n + 1) : "",
             })
         );
+        if (state.layers.grid) drawGridShares(pen);
       }
       if (zoom >= 13) drawSiteNames(pen, taken);
+    }
+
+    function drawGridShares(pen) {
+      if (state.moment !== "joint") return;
+      for (const { kind, index, x, y, r } of placed) {
+        if (kind !== "site" || model.grid.shares[index] === null) continue;
+        drawGridShare(pen, x, y, r, model.grid.shares[index]);
+      }
     }
 
     function drawFlows(pen, screen, site) {
@@ -244,9 +267,11 @@
   Object.assign(siting, {
     createPointLayer,
     drawSite,
+    drawGridShare,
     drawStation,
     drawCandidate,
     drawUnreachable,
     useOf,
+    MARK_INK: INK,
   });
 })((window.siting = window.siting || {}));

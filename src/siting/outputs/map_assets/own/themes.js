@@ -94,5 +94,5 @@
     return `rgb(${mixed.join(",")})`;
   }
 
-  Object.assign(siting, { createTheme, createReachTheme });
+  Object.assign(siting, { createTheme, createReachTheme, PALETTES, REACH });
 })((window.siting = window.siting || {}));
