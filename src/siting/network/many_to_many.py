@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
@@ -259,7 +258,9 @@ def _part_of(share: FloatArray, whole_s: FloatArray) -> FloatArray:
 
 
 def _starts(count: LongArray) -> LongArray:
-    return np.concatenate([[0], np.cumsum(count)]).astype(np.int64)
+    start = np.zeros(count.size + 1, dtype=np.int64)
+    np.cumsum(count, out=start[1:])
+    return start
 
 
 def _search_all(search: Search, order: IntArray, *, threads: int) -> Pairs:
@@ -347,11 +348,13 @@ def _transpose(pairs: Pairs, *, order: LongArray, n_column: int, threads: int) -
     with ThreadPoolExecutor(max_workers=threads) as pool:
         counts = list(pool.map(lambda part: count_columns(pairs, part, n_column), parts))
         start = _starts(sum(counts[1:], counts[0]))
-        # All of them before any is moved on.
-        before = list(itertools.accumulate(counts[:-1], initial=start[:-1].copy()))
+        # From each column's end backwards, every count becomes where its thread begins to write.
+        ahead = start[1:]
+        for count in reversed(counts):
+            ahead = np.subtract(ahead, count, out=count)
 
         def fill(part: LongArray, first: int, after: LongArray) -> None:
             fill_columns(pairs, part, first, after, row, time_s)
 
-        list(pool.map(fill, parts, first, before))
+        list(pool.map(fill, parts, first, counts))
     return Pairs(start, row, time_s)

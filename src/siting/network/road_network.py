@@ -530,9 +530,10 @@ def _close_gaps(end: KernelArray, arcs: Graph) -> Graph:
     for node in range(end.size):
         first = start[node]
         start[node] = n_arc
-        for k in range(first, end[node]):
-            head[n_arc], time_s[n_arc] = head[k], time_s[k]
-            n_arc += 1
+        if n_arc < first:
+            for k in range(end[node] - first):
+                head[n_arc + k], time_s[n_arc + k] = head[first + k], time_s[first + k]
+        n_arc += end[node] - first
     start[-1] = n_arc
     return Graph(start, head[:n_arc], time_s[:n_arc])
 
