@@ -24,7 +24,9 @@ from rich.table import Table
 from siting import __version__
 from siting.domain import SECONDS_PER_MINUTE, Datum, Doubt
 from siting.errors import ExitCode, Fault, SitingError, StudyError
+from siting.optimise.limits import STOP_SIGNALS
 from siting.outputs.page import PageLanguage
+from siting.storage import SHARE_VARIABLE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -598,14 +600,23 @@ def _show_version(*, wanted: bool) -> None:
 @app.callback()
 def _options(
     *,
-    version: Annotated[
+    version: Annotated[  # noqa: ARG001 - its callback does it
         bool,
         typer.Option(
             "--version", callback=lambda value: _show_version(wanted=value), is_eager=True
         ),
     ] = False,
+    share: Annotated[
+        bool,
+        typer.Option(
+            "--share",
+            envvar=SHARE_VARIABLE,
+            help="Let others read the outputs, as the umask says; else their owner alone.",
+        ),
+    ] = False,
 ) -> None:
-    pass
+    if share:  # in the environment, so that the processes of a batch know it too
+        os.environ[SHARE_VARIABLE] = "1"
 
 
 def _plan(study_path: Path, folder: Path, *, cache_folder: Path | None = None) -> None:
@@ -623,6 +634,9 @@ def _plan(study_path: Path, folder: Path, *, cache_folder: Path | None = None) -
         pipeline.write_outputs(plan, folder)
     _print_stages(report)
     _print_plan(plan, folder)
+    if plan.solve.interrupted:
+        err.print("Interrupted; the best plan found by then was written, with its gap.")
+        raise typer.Exit(ExitCode.INTERRUPTED)
 
 
 def _print_stages(report: _StageReport) -> None:
@@ -642,6 +656,7 @@ def _print_plan(plan: SitingPlan, folder: Path) -> None:
 
 
 def main() -> None:
-    """Run the command line; a run that a script put into the background stops when told to, too."""
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+    """Run the command line; Ctrl-C and SIGTERM stop it in the background, too."""
+    for which in STOP_SIGNALS:
+        signal.signal(which, signal.default_int_handler)
     app()

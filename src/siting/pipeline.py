@@ -60,7 +60,6 @@ from siting.outputs.files import (
     hold_folder,
     refuse_foreign_folder,
     render_csv,
-    write_file,
     write_folder,
 )
 from siting.outputs.frontier import (
@@ -85,6 +84,7 @@ from siting.outputs.study_results import read_results
 from siting.outputs.written_plan import read_written_plan
 from siting.plan import ServiceState, SitingPlan
 from siting.sensitivity import STEPS, Sensitivity, Variation, solve_sensitivity
+from siting.storage import write_file
 from siting.study import Objective, Stations, Study, read_station_feeds, read_study
 from siting.verify import Check, verify_folder
 
@@ -226,6 +226,8 @@ def solve_case(
         If the study's requirements conflict; the faults name them.
     SolveError
         If no plan was found within the limits.
+    KeyboardInterrupt
+        On Ctrl-C before there is a plan; after, the best plan is returned and says so.
     """
     on_stage(Stage.BASELINES)
     today = _serve(case.instance_today)
@@ -240,6 +242,8 @@ def solve_case(
         result = fairness.result
     else:
         result = known or solve(case.instance, options=options, progress=on_progress)
+    if result.interrupted and result.decision is None:
+        raise KeyboardInterrupt
     if result.status is SolveStatus.INFEASIBLE:
         on_stage(Stage.EXPLAIN)
         raise InfeasibleError(find_conflict(case.instance) or _unexplained())

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 import pytest
 
+from siting import storage
 from siting.errors import OutputError
 from siting.outputs import files
 from siting.outputs.files import (
@@ -21,9 +22,9 @@ from siting.outputs.files import (
     hold_folder,
     neutralise_formula,
     render_csv,
-    write_file,
     write_folder,
 )
+from siting.storage import write_file
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -61,7 +62,8 @@ def test_a_full_disk_leaves_the_old_output_whole(
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(files, "_write_synced", full)
+    for module in (files, storage):
+        monkeypatch.setattr(module, "write_synced", full)
     with pytest.raises(OutputError, match="No space left"):
         write_folder(folder, SECOND)
     with pytest.raises(OutputError, match="No space left"):

@@ -11,8 +11,9 @@ from importlib import resources
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
-from siting.outputs.files import MANIFEST_NAME, sha256, write_file
+from siting.outputs.files import MANIFEST_NAME, sha256
 from siting.outputs.manifest import names_only
+from siting.storage import write_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

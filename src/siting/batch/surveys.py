@@ -18,7 +18,7 @@ from siting.case import RoadAccess, Survey, survey_city, survey_key
 from siting.domain import Direction
 from siting.errors import Fault
 from siting.network.travel_time import TravelTimes
-from siting.outputs.files import write_file
+from siting.storage import lock_mode, make_folder, write_file
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -36,9 +36,10 @@ def share_survey(inputs: StudyInputs, folder: Path) -> Survey:
     folder
         Where surveys are kept; shared by all who may ask.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     path = folder / f"{survey_key(inputs)}.npz"
-    with FileLock(path.with_suffix(".lock")):  # the second who asks waits for the first
+    # The second who asks waits for the first.
+    with FileLock(path.with_suffix(".lock"), mode=lock_mode()):
         access = read_access(path)
         survey = survey_city(inputs, access=access)
         if access is None:

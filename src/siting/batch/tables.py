@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from siting.outputs.files import render_csv, write_file
+from siting.outputs.files import render_csv
+from siting.storage import write_file
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 # Two numbers that agree to this relative tolerance are one number computed twice in float64.
 ROUNDING = 1e-9
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class StopReason(StrEnum):
@@ -77,8 +78,8 @@ def compute_gap(objective: float, bound: float) -> float:
 class Watch:
     """Counts time and work, remembers Ctrl-C, and says when to stop.
 
-    As a context manager it takes SIGINT over (in the main thread only), so that the best plan
-    found so far is returned with its gap; a second Ctrl-C interrupts as usual.
+    As a context manager it takes SIGINT and SIGTERM over (in the main thread only), so that the
+    best plan found so far is returned with its gap; a second Ctrl-C interrupts as usual.
     """
 
     def __init__(
@@ -89,12 +90,14 @@ class Watch:
         self.interrupted = False
         self._on_progress = on_progress
         self._started_s = time.perf_counter()
-        self._previous: object = None
+        self._previous: dict[signal.Signals, object] = {}
 
     def __enter__(self) -> Self:
-        """Take SIGINT over."""
+        """Take the signals over."""
         if threading.current_thread() is threading.main_thread():
-            self._previous = signal.signal(signal.SIGINT, self._interrupt)
+            self._previous = {
+                which: signal.signal(which, self._interrupt) for which in STOP_SIGNALS
+            }
         return self
 
     def __exit__(
@@ -103,10 +106,10 @@ class Watch:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Give SIGINT back."""
-        if self._previous is not None:
-            signal.signal(signal.SIGINT, self._previous)  # type: ignore[arg-type]  # from signal
-            self._previous = None
+        """Give the signals back."""
+        for which, previous in self._previous.items():
+            signal.signal(which, previous)  # type: ignore[arg-type]  # it came from signal
+        self._previous = {}
 
     def _interrupt(self, _number: int, _frame: FrameType | None) -> None:
         if self.interrupted:

@@ -126,12 +126,19 @@ def solve_frontier(
     list of SolveResult
         One result a budget, in the order asked. A bound of a larger budget holds for every
         smaller one and is handed down, so that more budget never shows a lower bound.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        On Ctrl-C.
     """
     results: dict[int, SolveResult] = {}
     last: SolveResult | None = None
     for n in sorted(range(len(budgets_cny)), key=lambda n: -budgets_cny[n]):
         requirements = instance.requirements.replace(budget_cny=float(budgets_cny[n]))
         result = solve(instance.replace(requirements=requirements), options=options, start=last)
+        if result.interrupted:
+            raise KeyboardInterrupt
         if last is not None and last.bound < result.bound:
             gap = compute_gap(result.objective, last.bound)
             proven = result.decision is not None and gap <= options.gap

@@ -18,7 +18,7 @@ from siting.errors import Fault, OutputError
 from siting.instance import CLOSED, Decision, SitingInstance
 from siting.optimise.limits import StopReason
 from siting.optimise.result import SolveResult
-from siting.outputs.files import write_file
+from siting.storage import write_file
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from filelock import FileLock, Timeout
 
 from siting.errors import Fault, OutputError
+from siting.storage import cannot_write, lock_mode, make_folder, write_synced
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -48,21 +49,21 @@ def write_folder(folder: Path, files: Mapping[str, bytes]) -> None:
     """
     try:
         refuse_foreign_folder(folder)
-        folder.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(folder.parent)
         with tempfile.TemporaryDirectory(
             prefix=f".{folder.name}-", dir=folder.parent, ignore_cleanup_errors=True
         ) as aside:
             fresh = Path(aside, NEW)
-            fresh.mkdir()
+            make_folder(fresh)
             for name, content in files.items():
-                _write_synced(fresh / name, content)
+                write_synced(fresh / name, content)
             if (folder / CHECK_NAME).is_file() and CHECK_NAME not in files:
-                _write_synced(fresh / CHECK_NAME, (folder / CHECK_NAME).read_bytes())
+                write_synced(fresh / CHECK_NAME, (folder / CHECK_NAME).read_bytes())
             _sync_folder(fresh)
             _take_place(fresh, folder)
             _sync_folder(folder.parent)
     except OSError as error:
-        raise _cannot_write(folder, error) from None
+        raise cannot_write(folder, error) from None
 
 
 @contextmanager
@@ -89,7 +90,7 @@ def hold_folder(folder: Path) -> Iterator[None]:
                     (aside / OLD).rename(folder)
                 shutil.rmtree(aside, ignore_errors=True)
         except OSError as error:
-            raise _cannot_write(folder, error) from None
+            raise cannot_write(folder, error) from None
         yield
 
 
@@ -102,39 +103,19 @@ def hold_lock(lock_path: Path, *, folder: Path, taken: str) -> Iterator[None]:
     OutputError
         With ``taken`` if another run holds it, or if it cannot be written.
     """
-    lock = FileLock(lock_path, timeout=0)
+    lock = FileLock(lock_path, timeout=0, mode=lock_mode())
     try:
-        lock_path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(lock_path.parent)
         lock.acquire()
     except Timeout:
         remedy = "wait for it, or name another folder with -o"
         raise OutputError([Fault(file=str(folder), what=taken, remedy=remedy)]) from None
     except OSError as error:
-        raise _cannot_write(folder, error) from None
+        raise cannot_write(folder, error) from None
     try:  # what goes wrong from here on is the run's own and keeps its name
         yield
     finally:
         lock.release()
-
-
-def write_file(path: Path, content: bytes) -> None:
-    """Write one file completely or not at all: aside, synced, renamed.
-
-    Raises
-    ------
-    OutputError
-        If the file cannot be written.
-    """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(
-            prefix=f".{path.name}-", dir=path.parent, ignore_cleanup_errors=True
-        ) as aside:
-            fresh = Path(aside, path.name)
-            _write_synced(fresh, content)
-            fresh.replace(path)
-    except OSError as error:
-        raise _cannot_write(path, error) from None
 
 
 def refuse_foreign_folder(folder: Path) -> None:
@@ -213,22 +194,3 @@ def _sync_folder(folder: Path) -> None:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
-
-
-def _write_synced(path: Path, content: bytes) -> None:
-    with path.open("wb") as stream:
-        stream.write(content)
-        stream.flush()
-        os.fsync(stream.fileno())
-
-
-def _cannot_write(path: Path, error: OSError) -> OutputError:
-    return OutputError(
-        [
-            Fault(
-                file=str(path),
-                what=f"cannot be written: {error.strerror or error}",
-                remedy="free some space or name another place with -o; nothing was changed",
-            )
-        ]
-    )

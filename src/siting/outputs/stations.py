@@ -19,7 +19,8 @@ from siting.inputs.stations import (
     StationStatus,
     parse_connector_powers,
 )
-from siting.outputs.files import render_csv, write_file
+from siting.outputs.files import render_csv
+from siting.storage import write_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable

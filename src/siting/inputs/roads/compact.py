@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import io
 import json
-import os
-import tempfile
 import zipfile
 from dataclasses import asdict
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from siting.domain import FloatArray, IntArray, LongArray, frozen_array
-from siting.errors import Fault, InputError, OutputError
+from siting.errors import Fault, InputError
 from siting.inputs.roads.table import MIN_SHAPE_POINTS, UNITS_PER_DEGREE, RoadTable, UByteArray
+from siting.storage import write_file
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 COMPACT_VERSION = 1
 MAX_COMPACT_BYTES = 4_000_000_000
@@ -33,23 +34,7 @@ def write_compact_roads(roads: RoadTable, path: Path) -> None:
     OutputError
         If the file cannot be written.
     """
-    content = _pack(roads)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=f".{path.name}-", dir=path.parent) as aside:
-            fresh = Path(aside, path.name)
-            with fresh.open("wb") as stream:
-                stream.write(content)
-                stream.flush()
-                os.fsync(stream.fileno())
-            fresh.replace(path)
-    except OSError as error:
-        fault = Fault(
-            file=str(path),
-            what=f"cannot be written: {error.strerror or error}",
-            remedy="free some space or name another place",
-        )
-        raise OutputError([fault]) from None
+    write_file(path, _pack(roads))
 
 
 def read_compact_roads(path: Path) -> RoadTable:
