@@ -89,11 +89,7 @@
     }
 
     function showDetail() {
-      const box = $("detail");
-      box.hidden = state.selection === null;
-      document.body.classList.toggle("has-detail", !box.hidden);
-      if (box.hidden) box.replaceChildren();
-      else fill(box, panels.detail(model, state, words, () => unselect(true)));
+      shell.showDetail(state, () => panels.detail(model, state, words, () => unselect(true)));
     }
 
     function showLegend() {
@@ -124,27 +120,18 @@
       pointLayer.repaint();
     }
 
-    function select(kind, index, stay) {
-      state.selection = { kind, index };
-      showDetail();
-      pointLayer.repaint();
-      showHits();
-      shell.closeSheet(words);
-      if (stay) return;
-      const { xy } = panels.tableOf(model, kind);
-      shell.centreOn(map, model, xy[2 * index], xy[2 * index + 1], kind === "doubtful" ? PAIR_ZOOM : POINT_ZOOM);
-      $("close").focus();
-    }
-
-    function unselect(focus) {
-      const was = state.selection;
-      if (was === null) return;
-      state.selection = null;
-      showDetail();
-      pointLayer.repaint();
-      showHits();
-      if (focus) (document.querySelector(`[data-spot="${was.kind}:${was.index}"]`) || $("map_siting")).focus();
-    }
+    const { select, unselect } = shell.createSelection(state, {
+      words: () => words,
+      show: () => {
+        showDetail();
+        pointLayer.repaint();
+        showHits();
+      },
+      lookAt: (kind, index) => {
+        const { xy } = panels.tableOf(model, kind);
+        shell.centreOn(map, model, xy[2 * index], xy[2 * index + 1], kind === "doubtful" ? PAIR_ZOOM : POINT_ZOOM);
+      },
+    });
 
     function areaAt(event) {
       if (!state.layers.exclusions) return -1;
@@ -160,22 +147,11 @@
       return area < 0 ? null : `${words.t("kind.exclusion")} · ${model.exclusions.id[area]}`;
     }
 
-    function onMove(event) {
-      const spot = pointLayer.find(event.layerPoint, 3);
-      const changed = (spot && spot.kind + spot.index) !== (state.hovered && state.hovered.kind + state.hovered.index);
-      state.hovered = spot;
-      if (changed) pointLayer.repaint();
-      shell.showTip(map, event, hoverText(spot, event));
-      map.getContainer().classList.toggle("pointing", spot !== null);
-    }
-
     function listen() {
-      map.on("mousemove", onMove);
-      map.on("mouseout movestart", () => {
-        $("hover").hidden = true;
-        if (state.hovered === null) return;
-        state.hovered = null;
-        pointLayer.repaint();
+      shell.followPointer(map, state, {
+        find: (event) => pointLayer.find(event.layerPoint, 3),
+        text: hoverText,
+        repaint: () => pointLayer.repaint(),
       });
       map.on("click", (event) => {
         const touch = event.originalEvent.pointerType === "touch";

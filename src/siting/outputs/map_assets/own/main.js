@@ -97,11 +97,7 @@
     }
 
     function showDetail() {
-      const box = $("detail");
-      box.hidden = state.selection === null;
-      document.body.classList.toggle("has-detail", !box.hidden);
-      if (box.hidden) box.replaceChildren();
-      else fill(box, panels.detail(model, state, words, () => unselect(true)));
+      shell.showDetail(state, () => panels.detail(model, state, words, () => unselect(true)));
     }
 
     function showLegend() {
@@ -158,26 +154,15 @@
 
     // ------------------------------------------------------------ choosing a thing
 
-    function select(kind, index, options) {
-      state.selection = { kind, index };
-      showDetail();
-      showMap();
-      showHits();
-      shell.closeSheet(words);
-      if (!options || !options.stay) lookAt(kind, index);
-      if (options && options.stay) return;
-      $("close").focus();
-    }
-
-    function unselect(focus) {
-      const was = state.selection;
-      if (was === null) return;
-      state.selection = null;
-      showDetail();
-      showMap();
-      showHits();
-      if (focus) (document.querySelector(`[data-spot="${was.kind}:${was.index}"]`) || $("map_siting")).focus();
-    }
+    const { select, unselect } = shell.createSelection(state, {
+      words: () => words,
+      show: () => {
+        showDetail();
+        showMap();
+        showHits();
+      },
+      lookAt,
+    });
 
     function lookAt(kind, index) {
       const table = panels.tableOf(model, kind);
@@ -189,9 +174,11 @@
       shell.centreOn(map, model, table.xy[2 * index], table.xy[2 * index + 1], 12);
     }
 
-    function spotAt(event) {
-      const found = pointLayer.find(event.layerPoint, event.originalEvent.pointerType === "touch" ? MIN_TARGET_PX : 3);
-      if (found) return found;
+    function markAt(event) {
+      return pointLayer.find(event.layerPoint, event.originalEvent.pointerType === "touch" ? MIN_TARGET_PX : 3);
+    }
+
+    function areaAt(event) {
       if (theme.name === "none") return null;
       const [x, y] = siting.fromLatLng(model.origin, event.latlng);
       const index = siting.areaAt(model.areas, x, y);
@@ -210,30 +197,20 @@
       return `${t("kind." + spot.kind)} · ${name}`;
     }
 
-    function onMove(event) {
-      const spot = spotAt(event);
-      const mark = spot && spot.kind !== "area" ? spot : null;
-      const changed = (mark && mark.kind + mark.index) !== (state.hovered && state.hovered.kind + state.hovered.index);
-      state.hovered = mark;
-      if (changed) pointLayer.repaint();
-      shell.showTip(map, event, spot && hoverWords(spot));
-      map.getContainer().classList.toggle("pointing", mark !== null);
-    }
-
     // ------------------------------------------------------------ events
 
     function listen() {
-      map.on("mousemove", onMove);
-      map.on("mouseout movestart", () => {
-        $("hover").hidden = true;
-        if (state.hovered) {
-          state.hovered = null;
-          pointLayer.repaint();
-        }
+      shell.followPointer(map, state, {
+        find: markAt,
+        text: (mark, event) => {
+          const spot = mark || areaAt(event);
+          return spot && hoverWords(spot);
+        },
+        repaint: () => pointLayer.repaint(),
       });
       map.on("click", (event) => {
-        const spot = spotAt(event);
-        if (spot) select(spot.kind, spot.index, { stay: true });
+        const spot = markAt(event) || areaAt(event);
+        if (spot) select(spot.kind, spot.index, true);
         else unselect(false);
       });
       shell.listen(map, state, () => words, {

@@ -152,6 +152,56 @@
     });
   }
 
+  // The card of what is selected, beside the map.
+  function showDetail(state, build) {
+    const box = $("detail");
+    box.hidden = state.selection === null;
+    document.body.classList.toggle("has-detail", !box.hidden);
+    if (box.hidden) box.replaceChildren();
+    else siting.elements.fill(box, build());
+  }
+
+  // Choosing a thing and letting it go; show() draws what follows, and the keyboard goes along.
+  function createSelection(state, { words, show, lookAt }) {
+    function select(kind, index, stay) {
+      state.selection = { kind, index };
+      show();
+      closeSheet(words());
+      if (stay) return;
+      lookAt(kind, index);
+      $("close").focus();
+    }
+
+    function unselect(focus) {
+      const was = state.selection;
+      if (was === null) return;
+      state.selection = null;
+      show();
+      if (focus) (document.querySelector(`[data-spot="${was.kind}:${was.index}"]`) || $("map_siting")).focus();
+    }
+
+    return { select, unselect };
+  }
+
+  // Keeps the mark under the pointer, find(event), in state.hovered and says what text(mark, event) says.
+  function followPointer(map, state, { find, text, repaint }) {
+    const hover = (mark) => {
+      const changed = (mark && mark.kind + mark.index) !== (state.hovered && state.hovered.kind + state.hovered.index);
+      state.hovered = mark;
+      if (changed) repaint();
+    };
+    map.on("mousemove", (event) => {
+      const mark = find(event);
+      hover(mark);
+      showTip(map, event, text(mark, event));
+      map.getContainer().classList.toggle("pointing", mark !== null);
+    });
+    map.on("mouseout movestart", () => {
+      $("hover").hidden = true;
+      hover(null);
+    });
+  }
+
   function closeSheet(words) {
     if (!PHONE.matches) return;
     document.body.classList.remove("sheet-open");
@@ -172,10 +222,11 @@
       showCredit,
       showChoices,
       showTabs,
-      showTip,
+      showDetail,
+      createSelection,
+      followPointer,
       showLayerRows,
       listen,
-      closeSheet,
     },
   });
 })((window.siting = window.siting || {}));
