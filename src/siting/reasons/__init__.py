@@ -1,0 +1,24 @@
+"""The reasons: why these sites, why not those, what else would do, and what to give up.
+
+Everything is computed from a plan in hand and what is proven of it, and every figure that rests on
+another solve is an interval.
+"""
+
+from siting.reasons.candidates import CandidateReason, WhyNot
+from siting.reasons.known import KnownPlan, know_plan
+from siting.reasons.plan_reasons import PlanReasons, explain, explain_plan
+from siting.reasons.sites import Loss, NextBest, NotInItsPlace, SiteReason
+
+__all__ = [
+    "CandidateReason",
+    "KnownPlan",
+    "Loss",
+    "NextBest",
+    "NotInItsPlace",
+    "PlanReasons",
+    "SiteReason",
+    "WhyNot",
+    "explain",
+    "explain_plan",
+    "know_plan",
+]

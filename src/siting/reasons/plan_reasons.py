@@ -1,0 +1,216 @@
+"""All reasons of a plan, in one value that a notebook, a report and a map can show."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from siting.errors import Fault, StudyError
+from siting.notebook import show_tables
+from siting.reasons.candidates import CandidateReason, WhyNot, explain_candidates
+from siting.reasons.known import KnownPlan, know_plan
+from siting.reasons.sites import SiteReason, explain_sites
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from siting.plan import SitingPlan
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class PlanReasons:
+    """Why a plan is as it is.
+
+    Attributes
+    ----------
+    known
+        The plan that is explained.
+    sites
+        Why each proposed site, in the instance's order.
+    candidates
+        Why not each candidate that was not chosen, in the instance's order.
+    """
+
+    known: KnownPlan
+    sites: tuple[SiteReason, ...]
+    candidates: tuple[CandidateReason, ...]
+
+    @cached_property
+    def site_table(self) -> pd.DataFrame:
+        """One row a proposed site, the greatest loss first.
+
+        Returns
+        -------
+        DataFrame
+            ``site_id``, ``tier``, ``cost_cny``, ``energy_kwh_per_day``, ``required``;
+            ``loss_least_kwh_per_day`` and ``loss_most_kwh_per_day`` if it is forbidden and the
+            rest re-optimised (infinite where no plan is left, or none was found);
+            ``struck_out_kwh_per_day``; ``only_here_kwh_per_day`` and ``only_here_<brand>…``;
+            ``next_best``, ``next_best_tier``, ``next_best_loss_kwh_per_day``,
+            ``why_not_next_best``; ``enters``, ``leaves`` (ids set apart by spaces).
+        """
+        rows = [self._describe_site(reason) for reason in self.sites]
+        table = pd.DataFrame(rows)
+        if table.empty:
+            return table
+        order = ["loss_most_kwh_per_day", "site_id"]
+        return table.sort_values(order, ascending=[False, True], ignore_index=True)
+
+    @cached_property
+    def candidate_table(self) -> pd.DataFrame:
+        """One row a candidate that was not chosen, what would add most first.
+
+        Returns
+        -------
+        DataFrame
+            ``site_id``, ``why_not``, ``detail``, ``reach_kwh_per_day``, ``unserved_kwh_per_day``,
+            ``adds_kwh_per_day``, ``tier``, ``cost_cny``, ``adds_kwh_per_day_per_million_cny``,
+            ``too_close_to``; where it was forced in ``loss_least_kwh_per_day``,
+            ``loss_most_kwh_per_day``, ``forced_tier``, ``enters``, ``leaves``.
+        """
+        table = pd.DataFrame([_describe_candidate(reason) for reason in self.candidates])
+        if table.empty:
+            return table
+        order = ["adds_kwh_per_day", "site_id"]
+        return table.sort_values(order, ascending=[False, True], ignore_index=True)
+
+    def summary_lines(self) -> list[str]:
+        """Return what the reasons come to, one fact a line."""
+        proven = [reason for reason in self.sites if reason.loss.proven]
+        none = [reason for reason in self.sites if reason.loss.most <= 0.0]
+        open_ = len(self.sites) - len(proven) - len(none)
+        figures = (
+            f"{len(self.sites)} proposed: {len(proven)} whose loss is proven; {open_} whose loss "
+            f"is within what the plan's own proof leaves open ({self.known.unproven:,.0f}); "
+            f"{len(none)} that another plan does as well without"
+        )
+        return [
+            f"sites      {figures}",
+            *(f"candidates {n} not chosen: {why}" for why, n in self.count_why_not().items()),
+        ]
+
+    def count_why_not(self) -> dict[str, int]:
+        """Return how many candidates were not chosen for each main reason, most first."""
+        counts = pd.Series([reason.why.value for reason in self.candidates], dtype="str")
+        return {str(why): int(n) for why, n in counts.value_counts(sort=True).items()}
+
+    def _repr_html_(self) -> str:
+        tables = {"Why these sites": self.site_table, "Why not the others": self.candidate_table}
+        return show_tables(tables, lines=self.summary_lines())
+
+    def _describe_site(self, reason: SiteReason) -> dict[str, Any]:
+        near = reason.next_best
+        brands = self.known.instance.brands
+        by_brand = dict(zip(brands, reason.only_kwh_per_day, strict=True))
+        return {
+            "site_id": reason.site_id,
+            "tier": reason.tier,
+            "cost_cny": reason.cost_cny,
+            "energy_kwh_per_day": reason.energy_kwh_per_day,
+            "required": reason.required,
+            "loss_least_kwh_per_day": reason.loss.least,
+            "loss_most_kwh_per_day": reason.loss.most,
+            "struck_out_kwh_per_day": reason.struck_out_kwh_per_day,
+            "only_here_kwh_per_day": sum(reason.only_kwh_per_day),
+            **{f"only_here_{brand}_kwh_per_day": kwh for brand, kwh in by_brand.items()},
+            "next_best": "" if near is None else near.site_id,
+            "next_best_tier": (near and near.tier) or "",
+            "next_best_loss_kwh_per_day": np.nan if near is None else near.loss_kwh_per_day,
+            "why_not_next_best": "" if near is None else near.why_not.value,
+            "enters": " ".join(reason.enters),
+            "leaves": " ".join(reason.leaves),
+        }
+
+
+def explain_plan(
+    plan: SitingPlan,
+    *,
+    asked: Iterable[str] = (),
+    on_site: Callable[[str], None] | None = None,
+) -> PlanReasons:
+    """Say why a plan is as it is: every proposed site, and every candidate not chosen.
+
+    Parameters
+    ----------
+    plan
+        A finished plan.
+    asked
+        Ids of candidates not chosen that are to be forced in, the rest re-optimised.
+    on_site
+        Told of each site's id as its re-optimisation is done.
+
+    Raises
+    ------
+    StudyError
+        If an id is no candidate of the study.
+    """
+    reasons = explain(know_plan(plan), asked=_find_asked(plan, asked), on_site=on_site)
+    out = plan.case.excluded_candidates
+    left_out = tuple(
+        CandidateReason(site_id=str(site_id), why=WhyNot.LEFT_OUT, detail=str(reason))
+        for site_id, reason in zip(out["site_id"], out["reason"], strict=True)
+    )
+    return PlanReasons(
+        known=reasons.known,
+        sites=reasons.sites,
+        candidates=reasons.candidates + left_out,
+    )
+
+
+def explain(
+    known: KnownPlan,
+    *,
+    asked: Iterable[int] = (),
+    on_site: Callable[[str], None] | None = None,
+) -> PlanReasons:
+    """Say why a plan is as it is, from its instance alone; ``asked`` by index."""
+    return PlanReasons(
+        known=known,
+        sites=explain_sites(known, known.opened.tolist(), on_site=on_site),
+        candidates=explain_candidates(known, asked=set(asked), on_site=on_site),
+    )
+
+
+def _find_asked(plan: SitingPlan, asked: Iterable[str]) -> list[int]:
+    """Return the indices of candidates by id; those left out before solving have none."""
+    index = {site_id: j for j, site_id in enumerate(plan.case.instance.site_ids)}
+    left_out = set(plan.case.excluded_candidates["site_id"].astype(str))
+    wanted = list(asked)
+    faults = [
+        Fault(
+            column="--site",
+            value=site_id[:80],
+            what="is no candidate of this study",
+            remedy="name the id of a candidate, as the map and the site list show it",
+        )
+        for site_id in wanted
+        if site_id not in index and site_id not in left_out
+    ]
+    if faults:
+        raise StudyError(faults)
+    return [index[site_id] for site_id in wanted if site_id in index]
+
+
+def _describe_candidate(reason: CandidateReason) -> dict[str, Any]:
+    loss = reason.loss
+    return {
+        "site_id": reason.site_id,
+        "why_not": reason.why.value,
+        "detail": reason.detail,
+        "reach_kwh_per_day": sum(reason.reach_kwh_per_day),
+        "unserved_kwh_per_day": sum(reason.unserved_kwh_per_day),
+        "adds_kwh_per_day": reason.adds_kwh_per_day,
+        "tier": reason.tier or "",
+        "cost_cny": reason.cost_cny,
+        "adds_per_million_cny_kwh_per_day": reason.adds_per_million_cny,
+        "too_close_to": " ".join(reason.too_close_to),
+        "loss_least_kwh_per_day": np.nan if loss is None else loss.least,
+        "loss_most_kwh_per_day": np.nan if loss is None else loss.most,
+        "forced_tier": reason.forced_tier or "",
+        "enters": " ".join(reason.enters),
+        "leaves": " ".join(reason.leaves),
+    }
