@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 WIDTH, HEIGHT = 960, 400
 LEFT, RIGHT, TOP, BOTTOM = 64, 20, 16, 48
 PLAN_COLOUR, BOUND_COLOUR, TODAY_COLOUR = "#c8400f", "#8a8892", "#0b6e6a"
+OWN_RING = 'fill="none" stroke="#2a2630" stroke-width="2.5"'
 TICKS = 5
 
 
@@ -124,8 +125,10 @@ def render_frontier_lead(results: StudyResults, words: Phrases) -> str:
     )
 
 
-def render_frontier_figure(results: StudyResults, words: Phrases) -> str:
-    """Return the chart with its key."""
+def render_frontier_figure(
+    results: StudyResults, words: Phrases, *, plan: tuple[float, float] | None = None
+) -> str:
+    """Return the chart with its key, and a plan's own budget and share of service in it."""
     keys = "".join(
         f"<li>{_key(colour)}{words.say(key)}</li>"
         for key, colour in (
@@ -134,7 +137,11 @@ def render_frontier_figure(results: StudyResults, words: Phrases) -> str:
             ("key_unified", TODAY_COLOUR),
         )
     )
-    chart = _render_chart(results.rows, unified=results.figures["unified_share"])
+    if plan is not None:
+        ring = f'<circle cx="11" cy="11" r="7" {OWN_RING}/>'
+        mark = f'<svg class="dot" viewBox="0 0 22 22" aria-hidden="true">{ring}</svg>'
+        keys += f"<li>{mark}{words.say('key_own')}</li>"
+    chart = _render_chart(results.rows, unified=results.figures["unified_share"], own=plan)
     return (
         f'<figure><div class="sheet" tabindex="0">{chart}</div><ul class="legend">{keys}</ul>'
         f"<figcaption>{words.say('axes')}</figcaption></figure>"
@@ -180,10 +187,12 @@ def _key(colour: str) -> str:
     )
 
 
-def _render_chart(rows: Sequence[Mapping[str, Any]], *, unified: float) -> str:
+def _render_chart(
+    rows: Sequence[Mapping[str, Any]], *, unified: float, own: tuple[float, float] | None
+) -> str:
     """Return the chart: what each budget serves, and what no plan for it can exceed."""
     budgets = [float(row["budget_cny"]) for row in rows]
-    most_cny = max(budgets) or 1.0
+    most_cny = max([*budgets, *([] if own is None else [own[0]])]) or 1.0
     inner_w, inner_h = WIDTH - LEFT - RIGHT, HEIGHT - TOP - BOTTOM
 
     def at(budget_cny: float, share: float) -> str:
@@ -208,6 +217,8 @@ def _render_chart(rows: Sequence[Mapping[str, Any]], *, unified: float) -> str:
         f'fill="{PLAN_COLOUR}"/>'
         for point in plan
     )
+    own_x, own_y = ("", "") if own is None else at(*own).split()
+    ring = f'<circle cx="{own_x}" cy="{own_y}" r="10" {OWN_RING}/>' if own is not None else ""
     line = " L".join(at(*point) for point in plan)
     edge = " L".join(at(*point) for point in bound)
     level = f"M{at(0.0, unified)} L{at(most_cny, unified)}"
@@ -218,7 +229,7 @@ def _render_chart(rows: Sequence[Mapping[str, Any]], *, unified: float) -> str:
         f'<path d="{level}" stroke="{TODAY_COLOUR}" stroke-width="2" stroke-dasharray="6 5" '
         'fill="none"/>'
         f'<path d="M{edge}" stroke="{BOUND_COLOUR}" stroke-width="1.5" fill="none"/>'
-        f'<path d="M{line}" stroke="{PLAN_COLOUR}" stroke-width="3" fill="none"/>{dots}</svg>'
+        f'<path d="M{line}" stroke="{PLAN_COLOUR}" stroke-width="3" fill="none"/>{dots}{ring}</svg>'
     )
 
 

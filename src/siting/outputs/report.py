@@ -99,7 +99,7 @@ def render_report(
         report.sites(),
         report.service(),
         report.alone(),
-        "" if frontier is None else render_budgets(frontier, language),
+        "" if frontier is None else render_budgets(frontier, plan, language),
         "" if sensitivity is None else render_doubts(sensitivity, language, plan.facility),
         render_how_sure(plan, words, checks),
         render_method(plan, words),

@@ -22,12 +22,18 @@ if TYPE_CHECKING:
     from siting.domain import Facility
     from siting.outputs.page import PageLanguage
     from siting.outputs.study_results import StudyResults
+    from siting.outputs.written_plan import WrittenPlan
 
 
-def render_budgets(frontier: StudyResults, language: PageLanguage) -> str:
-    """Return what every budget buys: a sentence, the chart, the table."""
+def render_budgets(frontier: StudyResults, plan: WrittenPlan, language: PageLanguage) -> str:
+    """Return what every budget buys: a sentence, the chart with the plan in it, the table."""
     words = read_frontier_words(language)
-    content = render_frontier_figure(frontier, words) + render_frontier_table(frontier, words)
+    budget_cny, wanted = plan.manifest.get("budget_cny"), plan.served["wanted"]
+    own = None
+    if budget_cny is not None and wanted:
+        own = (float(budget_cny), plan.read(plan.solve, "objective_kwh_per_day") / wanted)
+    figure = render_frontier_figure(frontier, words, plan=own)
+    content = figure + render_frontier_table(frontier, words)
     lead = render_frontier_lead(frontier, words)
     return render_section(words.say("headline"), lead, content, css_class="budgets")
 
