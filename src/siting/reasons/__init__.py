@@ -4,12 +4,14 @@ Everything is computed from a plan in hand and what is proven of it, and every f
 another solve is an interval.
 """
 
+from siting.reasons.alternatives import Alternative, find_alternatives
 from siting.reasons.candidates import CandidateReason, WhyNot
 from siting.reasons.known import KnownPlan, know_plan
 from siting.reasons.plan_reasons import PlanReasons, explain, explain_plan
 from siting.reasons.sites import Loss, NextBest, NotInItsPlace, SiteReason
 
 __all__ = [
+    "Alternative",
     "CandidateReason",
     "KnownPlan",
     "Loss",
@@ -20,5 +22,6 @@ __all__ = [
     "WhyNot",
     "explain",
     "explain_plan",
+    "find_alternatives",
     "know_plan",
 ]
