@@ -100,7 +100,8 @@ class Sensitivity:
         gains = table["gain_at_most"].dropna()
         if len(gains):
             lines.append(
-                f"regret     knowing a figure beforehand could gain at most {gains.max():.1%} of "
+                "regret     knowing a figure beforehand could gain at most "
+                f"{math.ceil(gains.max() * 1e3 - 1e-6) / 1e3:.1%} of "
                 "what is wanted, where the plan can still be built"
             )
         return lines

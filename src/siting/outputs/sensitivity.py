@@ -38,7 +38,7 @@ PALE, FULL = ".42", "1"
 BAR, KEPT = 22, 5
 MARGIN_SHARE, LEAST_SPAN = 0.08, 0.02
 SHARE_DIGITS = 6
-TICKS = 5
+TICK_STEPS, MOST_TICKS = (0.01, 0.02, 0.05, 0.1, 0.2), 7
 OPTIMAL = "optimal"
 NO_PLAN_WORDS = {"infeasible": "impossible", "no_plan": "no_plan"}
 COLUMNS = ("doubt", "change", "value", "served", "bound", "kept", "gain", "sites", "status")
@@ -116,8 +116,7 @@ def render_sensitivity_lead(results: StudyResults, words: Phrases) -> list[str]:
         )
     gains = [row["gain_at_most"] for row in rows if _known(row["gain_at_most"])]
     if gains:
-        gain = math.ceil(max(gains) * 1e3 - 1e-6) / 10
-        lines.append(words.say("lead_gain", gain=show_number(gain, 1)))
+        lines.append(words.say("lead_gain", gain=show_number(100 * _up(max(gains)), 1)))
     unpaid = [row for row in rows if not _known(row["kept_share"])]
     broken = [row for row in rows if _known(row["kept_share"]) and row["kept_breaks"]]
     for key, cases in (("lead_unpaid", unpaid), ("lead_breaks", broken)):
@@ -139,10 +138,12 @@ def render_sensitivity_figure(results: StudyResults, words: Phrases) -> str:
         f"{words.say(key)}</li>"
         for mark, key in keys
     )
+    several = len({abs(row["change"]) for row in results.rows}) > 1
+    pale = f" {words.say('axis_pale')}" if several else ""
     return (
         f'<figure><div class="sheet" tabindex="0">{_render_tornado(results, words)}</div>'
         f'<ul class="legend">{legend}</ul>'
-        f'<figcaption id="tornado-caption">{words.say("axis")}</figcaption></figure>'
+        f'<figcaption id="tornado-caption">{words.say("axis")}{pale}</figcaption></figure>'
     )
 
 
@@ -180,7 +181,7 @@ def _table_row(row: Mapping[str, Any], words: Phrases, facility: Facility) -> st
             show_percent(row["kept_share"], 1)
             if _known(row["kept_share"])
             else words.say("not_paid"),
-            show_percent(gain, 1) if _known(gain) else MISSING,
+            show_percent(_up(gain), 1) if _known(gain) else MISSING,
             sites if why_none is None else MISSING,
             proof,
         ],
@@ -208,8 +209,7 @@ def _render_tornado(results: StudyResults, words: Phrases) -> str:
         return LEFT + (WIDTH - LEFT - RIGHT) * (share - low) / (high - low)
 
     parts = []
-    for k in range(TICKS + 1):
-        share = low + (high - low) * k / TICKS
+    for share in _ticks(low, high):
         parts.append(f'<path d="M{at(share):.1f} {TOP}V{height - BOTTOM}" stroke="#e4ded2"/>')
         parts.append(_text(at(share), height - 16, f"{100 * share:.0f}%", anchor="middle"))
     for n, doubt in enumerate(order):
@@ -219,8 +219,8 @@ def _render_tornado(results: StudyResults, words: Phrases) -> str:
         parts += [_bar(row, base=base, at=at, y=y, own=own) for row in own]
         parts += [_ends_of(row, at=at, y=y) for row in own]
         parts += [
-            f'<path d="{_diamond(at(row["kept_share"]), y)}" fill="#fff" stroke="{INK}" '
-            'stroke-width="2"/>'
+            f'<path d="{_diamond(at(row["kept_share"]), _top(row, y) + BAR / 2)}" fill="#fff" '
+            f'stroke="{INK}" stroke-width="2"/>'
             for row in own
             if _known(row["kept_share"])
         ]
@@ -247,9 +247,8 @@ def _bar(
     start, end = sorted((at(base), at(share)))
     colour = LESS_COLOUR if row["change"] < 0 else MORE_COLOUR
     opacity = FULL if abs(row["change"]) == least else PALE
-    top = y - BAR if row["change"] < 0 else y
     return (
-        f'<rect x="{start:.1f}" y="{top:.1f}" width="{max(end - start, 1):.1f}" '
+        f'<rect x="{start:.1f}" y="{_top(row, y):.1f}" width="{max(end - start, 1):.1f}" '
         f'height="{BAR}" fill="{colour}" fill-opacity="{opacity}"/>'
     )
 
@@ -258,9 +257,22 @@ def _ends_of(row: Mapping[str, Any], *, at: Callable[[float], float], y: float) 
     """Return the mark of the bound, which no plan for that world can pass."""
     if not _known(row["bound_share"]) or not _known(row["served_share"]):
         return ""
-    top = y - BAR if row["change"] < 0 else y
     x = at(row["bound_share"])
-    return f'<path d="M{x:.1f} {top:.1f}v{BAR}" stroke="{BOUND_COLOUR}" stroke-width="2.5"/>'
+    return (
+        f'<path d="M{x:.1f} {_top(row, y):.1f}v{BAR}" stroke="{BOUND_COLOUR}" stroke-width="2.5"/>'
+    )
+
+
+def _top(row: Mapping[str, Any], y: float) -> float:
+    """Return where a change's half of its figure's row begins: what is lower stands above."""
+    return y - BAR if row["change"] < 0 else y
+
+
+def _ticks(low: float, high: float) -> list[float]:
+    """Return round shares between the ends, a few."""
+    step = next(step for step in TICK_STEPS if (high - low) / step <= MOST_TICKS)
+    first = math.ceil(low / step - 1e-9)
+    return [step * k for k in range(first, math.floor(high / step + 1e-9) + 1)]
 
 
 def _ends(rows: Sequence[Mapping[str, Any]], base: float) -> tuple[float, float]:
@@ -296,6 +308,11 @@ def _name_cases(rows: Iterable[Mapping[str, Any]], words: Phrases) -> Both:
 
 def _off(change: float, words: Phrases) -> Both:
     return words.fill("off_less" if change < 0 else "off_more", percent=show_percent(abs(change)))
+
+
+def _up(share: float) -> float:
+    """Return a share rounded up to a tenth of a per cent: what can be missed is never made less."""
+    return math.ceil(share * 1e3 - 1e-6) / 1e3
 
 
 def _known(value: float) -> bool:
