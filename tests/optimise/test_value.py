@@ -121,3 +121,71 @@ def test_prices_leave_an_interval_that_holds_the_truth(seed: int, budget: float)
     assert result.value_cny <= true + 1e-6
     assert result.bound_cny >= true - 1e-6
     assert result.value_cny >= 0.8 * true
+
+
+@settings(max_examples=12)
+@given(seed=st.integers(0, 10_000), floor=st.sampled_from([0.2, 0.4, 0.7]))
+def test_the_least_cost_by_prices_leaves_an_interval_that_holds_the_truth(
+    seed: int, floor: float
+) -> None:
+    instance = build_instance(np.random.default_rng(seed), floor=floor, budget=np.inf)
+    by_prices = SolveOptions(gap=1e-6, work_limit=50.0, engine=Engine.LAGRANGIAN)
+    largest = np.where(instance.tier_allowed, np.arange(instance.n_tier), CLOSED).max(axis=1)
+    result = solve_for_value(
+        instance, valuation=LEAST_COST, options=by_prices, starts=[largest.astype(np.int32)]
+    )
+    true = best_by_enumeration(instance, LEAST_COST)
+    if true == -np.inf:
+        assert result.decision is None
+        return
+    assert result.decision is not None
+    assert evaluate(instance, result.decision).feasible
+    assert result.value_cny <= true + 1e-6
+    assert result.bound_cny >= true - 1e-6
+
+
+def test_a_level_that_no_money_can_buy_is_told_from_one_that_was_not_found() -> None:
+    instance = build_instance(np.random.default_rng(4), floor=1.0, budget=np.inf)
+    instance = instance.replace(station_capacity_kwh_per_day=np.zeros(1))
+    instance = instance.replace(tier_capacity_kwh_per_day=np.ones((4, 2)))
+    by_prices = SolveOptions(gap=1e-6, engine=Engine.LAGRANGIAN)
+    result = solve_for_value(instance, valuation=LEAST_COST, options=by_prices)
+    assert result.status is SolveStatus.INFEASIBLE
+    assert result.decision is None
+
+
+def test_a_tier_larger_than_all_in_reach_adds_nothing_to_the_bound_and_the_bound_is_a_sum() -> None:
+    # Three homes of 4 kWh in reach of two neighbours of three sites each, all to be served: the
+    # relaxation opens half of each small tier for 15; the least that is a sum of tens is 20.
+    three = three_homes()
+    by_prices = SolveOptions(gap=1e-6, engine=Engine.LAGRANGIAN)
+    result = solve_for_value(three, valuation=LEAST_COST, options=by_prices)
+    assert (result.value_cny, result.bound_cny) == (-20.0, -20.0)
+    assert result.status is SolveStatus.OPTIMAL
+
+
+def three_homes() -> SitingInstance:
+    n = 3
+    requirements = no_requirements(n_site=n, n_brand=1)
+    return SitingInstance(
+        brands=("a",),
+        demand_ids=("d0", "d1", "d2"),
+        demand_kwh_per_day=np.full((n, 1), 4.0),
+        demand_district=np.full(n, -1),
+        site_ids=("s0", "s1", "s2"),
+        site_district=np.full(n, -1),
+        station_ids=(),
+        district_ids=(),
+        tiers=("small", "large"),
+        tier_cost_cny=np.tile([10.0, 15.0], (n, 1)),
+        tier_power_kw=np.tile([1.0, 2.0], (n, 1)),
+        tier_capacity_kwh_per_day=np.tile([8.0, 20.0], (n, 1)),
+        tier_allowed=np.ones((n, 2), dtype=bool),
+        station_capacity_kwh_per_day=np.empty(0),
+        usable=np.ones((n, 1), dtype=bool),
+        cover_start=np.array([0, 2, 4, 6]),
+        cover_supply=np.array([0, 1, 1, 2, 0, 2]),
+        cover_time_s=np.ones(2 * n),
+        cover_worth=np.ones(2 * n),
+        requirements=requirements.replace(floor_by_brand=np.array([1.0])),
+    )

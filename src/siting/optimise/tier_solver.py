@@ -123,8 +123,8 @@ def solve_by_prices(
     point = point or start_descent(problem)
     plan, order = None, None
     if start is not None:
-        order = _columns_of(problem, start)
-        plan = _settle(problem, _stand(problem, order))
+        order = columns_of(problem, start)
+        plan = _settle(problem, stand(problem, order))
     floor_weight = 1.0
     for number in range(n_round):
         value = plan.value if plan else -math.inf
@@ -133,9 +133,9 @@ def solve_by_prices(
             break
         least = FLOOR_FELT * (floor_weight > 1.0) * float(point.prices.row.max(initial=0.0))
         boost = floor_weight * (problem.reach.share @ np.maximum(point.prices.floor, least))
-        found = _anneal(
+        found = anneal(
             problem,
-            _stand(problem, _first_order(problem, point) if order is None else order, boost),
+            stand(problem, first_order(problem, point) if order is None else order, boost),
             point,
             fixings,
             watch,
@@ -204,7 +204,7 @@ def descend_to_rest(
     return point
 
 
-def _first_order(problem: TierProblem, point: DualPoint) -> LongArray:
+def first_order(problem: TierProblem, point: DualPoint) -> LongArray:
     """Return the columns to open first: the least of required sites, then the most opened."""
     menu = problem.menu
     cheapest = [
@@ -219,22 +219,23 @@ def _first_order(problem: TierProblem, point: DualPoint) -> LongArray:
 
 def plan_from_tiers(problem: TierProblem, tier_of_site: IntArray) -> TierPlan | None:
     """Return the plan of these tiers, opened as far as the rows allow; None if one is broken."""
-    return _settle(problem, _stand(problem, _columns_of(problem, tier_of_site)))
+    return _settle(problem, stand(problem, columns_of(problem, tier_of_site)))
 
 
-def _columns_of(problem: TierProblem, tier_of_site: IntArray) -> LongArray:
+def columns_of(problem: TierProblem, tier_of_site: IntArray) -> LongArray:
+    """Return the columns that stand for these tiers."""
     columns = problem.columns
     return np.flatnonzero(tier_of_site[columns.site] == columns.tier)
 
 
-def _stand(problem: TierProblem, order: LongArray, boost: FloatArray | None = None) -> TierSearch:
+def stand(problem: TierProblem, order: LongArray, boost: FloatArray | None = None) -> TierSearch:
     """Return a search that stands at a plan."""
     search = build_search(problem, boost=boost)
     search.open_only(order)
     return search
 
 
-def _anneal(
+def anneal(
     problem: TierProblem,
     search: TierSearch,
     point: DualPoint,
@@ -273,7 +274,7 @@ def _anneal(
         watch.spend(search.visits - visits)
         if value > best_value:
             best, best_value = column, value
-    return _stand(problem, best[best >= 0], search.boost)
+    return stand(problem, best[best >= 0], search.boost)
 
 
 def _settle(problem: TierProblem, search: TierSearch) -> TierPlan | None:

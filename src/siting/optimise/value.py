@@ -20,6 +20,7 @@ from siting.domain import Engine, SolveStatus
 from siting.instance import CLOSED, evaluate
 from siting.optimise.assignment import assign_drivers
 from siting.optimise.formulation import build_model
+from siting.optimise.least_cost import find_least_cost
 from siting.optimise.limits import StopReason, Watch, compute_gap
 from siting.optimise.links import NO_LINK
 from siting.optimise.mip import solve_mip
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from siting.optimise.links import Links
     from siting.optimise.result import SolveOptions
     from siting.optimise.tier_problem import TierProblem
+    from siting.optimise.tier_solver import TierAnswer
 
 # Money in the objective leaves HiGHS a weaker start than service alone does (`solve` gives it more
 # links): a coalition is one of thirty, and an interval will do.
@@ -126,9 +128,9 @@ def solve_for_value(
     valuation
         What counts.
     options
-        Gap, limits, seed and engine. ``auto`` takes HiGHS for small instances and where service
-        has no worth, and prices with annealing for all others; it does not branch after them, so
-        it may end with a gap: the interval is part of the answer.
+        Gap, limits, seed and engine. ``auto`` takes HiGHS for small instances, and prices with
+        annealing for all others; it does not branch after them, so it may end with a gap: the
+        interval is part of the answer.
     starts
         (n_site,) tiers of plans that are known; the best feasible one is where the solver starts,
         and the answer is never worse. Those that are not feasible are passed over.
@@ -149,12 +151,15 @@ def solve_for_value(
             cost_weight=valuation.cost_weight,
         )
         links = problem.links
-        small = links.n_link <= LINKS_FOR_HIGHS or not valuation.service_cny_per_kwh_per_day
+        small = links.n_link <= LINKS_FOR_HIGHS
         by_prices = options.engine is Engine.LAGRANGIAN or (
             options.engine is Engine.AUTO and not small
         )
-        if by_prices:
-            answer = _by_prices(problem, watch, decision)
+        start = None if decision is None else decision.tier_of_site
+        if by_prices and not valuation.service_cny_per_kwh_per_day:
+            answer = _answer(problem, find_least_cost(problem, watch, start=start))
+        elif by_prices:
+            answer = _answer(problem, solve_by_prices(problem, watch, start=start, n_round=ROUNDS))
         else:
             engine = Engine.SCIP if options.engine is Engine.SCIP else Engine.HIGHS
             answer = _by_mip(instance, problem, watch, decision, engine=engine)
@@ -195,17 +200,13 @@ class _Answer(NamedTuple):
     status: SolveStatus
 
 
-def _by_prices(problem: TierProblem, watch: Watch, start: Decision | None) -> _Answer:
-    answer = solve_by_prices(
-        problem,
-        watch,
-        start=None if start is None else start.tier_of_site,
-        n_round=ROUNDS,
-    )
-    if answer.plan is None:
-        return _Answer(None, answer.point.bound, SolveStatus.NO_PLAN)
-    tier_of_site = answer.plan.tier_of_site(problem)
-    return _Answer(tier_of_site, answer.point.bound, SolveStatus.FEASIBLE)
+def _answer(problem: TierProblem, found: TierAnswer) -> _Answer:
+    if found.plan is None:
+        impossible = found.point.bound == -math.inf
+        status = SolveStatus.INFEASIBLE if impossible else SolveStatus.NO_PLAN
+        return _Answer(None, found.point.bound, status)
+    tier_of_site = found.plan.tier_of_site(problem)
+    return _Answer(tier_of_site, found.point.bound, SolveStatus.FEASIBLE)
 
 
 def _by_mip(
