@@ -40,6 +40,7 @@ MAX_DEPTH = 50
 _NO_CHARACTER = re.compile(r"[\0\ud800-\udfff]")
 HOURS_OF_DAY = 24
 MAX_TILE_ZOOM = 18
+SAME_SHARE = 1e-9
 TILE_URL_PATTERN = r"^https://[A-Za-z0-9.-]+(:[0-9]+)?/[A-Za-z0-9/._~?&=%{}@,+-]*$"
 
 Id = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:-]*$")]
@@ -99,6 +100,8 @@ class Brand(_Model):
     """This brand's own need of energy, instead of `energy.kwh_per_km` (kWh/km)."""
     public_share: Share | None = None
     """This brand's own share charged in public, instead of `energy.public_share` (0 to 1)."""
+    range_km: Positive | None = None
+    """How far a full battery drives on the road (km); every brand has it where there are trips."""
 
 
 class VehicleFormat(StrEnum):
@@ -337,6 +340,21 @@ class Districts(_Model):
     """Datum of the coordinates."""
 
 
+class Trips(_Model):
+    """Trips between places, there and back, by brand."""
+
+    path: Path
+    """A table with `origin` and `destination` (ids of places) and `cars_<brand id>_per_day`."""
+    places: Path
+    """The places: points with `place_id`, `name` and, if at hand, `name_zh`."""
+    datum: Datum = Datum.WGS84
+    """Datum of the places' coordinates."""
+    illustrative: bool = False
+    """True for made figures; the map, the tables and the report then say so."""
+    source: str | None = None
+    """Where the trips come from, as shown on the map."""
+
+
 class Inputs(_Model):
     """The files, relative to the study file."""
 
@@ -354,6 +372,8 @@ class Inputs(_Model):
     """Where people live, for `spread: population`."""
     water: Water | None = None
     """Where no demand and no generated site may stand."""
+    trips: Trips | None = None
+    """Trips between places, planned together with the city's demand (`corridors`)."""
 
     @model_validator(mode="after")
     def _spread_has_its_layer(self) -> Self:
@@ -490,6 +510,46 @@ class Requirements(_Model):
         wrong = sorted(name for name in least.keys() & most.keys() if least[name] > most[name])
         if wrong:
             raise ValueError(f"district_min_sites is more than district_max_sites: {wrong}")
+        return self
+
+
+class Phase(_Model):
+    """One of several periods in which the network grows; what is built stays."""
+
+    id: Id
+    """Short id, such as the period's last year."""
+    name: Text
+    """Name as shown."""
+    years: Positive = 1.0
+    """How long the period lasts (years); its service counts by that."""
+    budget_share: Share
+    """Part of the budget that comes in this period; what is not spent is kept."""
+    demand_share: NonNegative = 1.0
+    """What is wanted in this period, as a share of what the vehicles table says …"""
+    demand_share_by_brand: dict[str, NonNegative] = Field(default_factory=dict)
+    """… and where a brand grows otherwise; in the last period all shares are 1."""
+
+
+class Corridors(_Model):
+    """How trips between places are driven, and what they are worth."""
+
+    start: Share = 0.9
+    """Charge of the battery when a car sets out from home (0 to 1)."""
+    charge_to: Share = 0.8
+    """Charge to which a car charges on the way at most (0 to 1)."""
+    reserve: Share = 0.1
+    """Charge below which it never falls (0 to 1)."""
+    arrival: Share = 0.2
+    """Least charge at the destination and back home; a charger there helps (0 to 1)."""
+    trip_worth_kwh: Positive = 40.0
+    """What one car that can make its trip there and back is worth, in kWh served in a city."""
+
+    @model_validator(mode="after")
+    def _levels_are_in_order(self) -> Self:
+        if not self.reserve < min(self.start, self.charge_to):
+            raise ValueError("the reserve must be less than start and charge_to")
+        if self.arrival > self.charge_to:
+            raise ValueError("arrival is more than charge_to: no charger could help")
         return self
 
 
@@ -682,6 +742,11 @@ class Study(_Model):
     """What the plan must respect."""
     objective: Objective = Objective.TOTAL
     """Whose service counts: all together, or the worst served brand first."""
+    phases: list[Phase] = Field(default_factory=list)
+    """Periods, the first first, in which the money comes and the demand grows: the plan then says
+    when each site opens. Vehicles and requirements are those of the last period."""
+    corridors: Corridors = Corridors()
+    """How trips between places are driven, where `inputs.trips` gives some."""
     alliance: Alliance = Alliance()
     """How the joint investment is split."""
     solve: Solve = Solve()
@@ -724,10 +789,42 @@ class Study(_Model):
         if wrong:
             what = "bays and no power_kw" if centres else "connectors and power_kw"
             raise ValueError(f"tiers of a {self.facility} have {what}: {', '.join(wrong)}")
+        if self.phases:
+            _check_phases(self)
+        if self.inputs.trips is not None:
+            _check_trips(self)
         both = sorted(set(self.requirements.required) & set(self.requirements.forbidden))
         if both:
             raise ValueError(f"sites both required and forbidden: {', '.join(both)}")
         return self
+
+
+def _check_phases(study: Study) -> None:
+    """Raise if periods do not lead to the study's own figures, or the study cannot have any."""
+    phases, brands = study.phases, {brand.id for brand in study.brands}
+    ids = [phase.id for phase in phases]
+    if len(set(ids)) < len(ids):
+        raise ValueError("two phases have the same id")
+    if study.objective is not Objective.TOTAL:
+        raise ValueError("phases go with the objective `total` alone")
+    unknown = sorted({name for phase in phases for name in phase.demand_share_by_brand} - brands)
+    if unknown:
+        raise ValueError(f"phases name brands that the study has not: {', '.join(unknown)}")
+    total = math.fsum(phase.budget_share for phase in phases)
+    if abs(total - 1.0) > SAME_SHARE:
+        raise ValueError(f"the phases' budget_share add up to {total:g}, not to 1")
+    last = phases[-1]
+    if {last.demand_share, *last.demand_share_by_brand.values()} != {1.0}:
+        raise ValueError("the vehicles are those of the last phase: its demand_share is 1")
+
+
+def _check_trips(study: Study) -> None:
+    """Raise if the study lacks what trips need, or asks for what does not go with them."""
+    lacking = [brand.id for brand in study.brands if brand.range_km is None]
+    if lacking:
+        raise ValueError(f"trips need a range_km of every brand: {', '.join(lacking)}")
+    if study.facility is Facility.SERVICE_CENTRE or study.objective is not Objective.TOTAL:
+        raise ValueError("trips go with charging stations and the objective `total` alone")
 
 
 class StationFeeds(_Model):

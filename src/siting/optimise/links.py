@@ -98,6 +98,14 @@ class Links:
             flow[used, brand] = share_of_row[link[used]] * wanted
         return flow
 
+    def gather(self, flow_kwh_per_day: FloatArray) -> FloatArray:
+        """Gather what flows over an instance's pairs, by brand, into (n_link,) links."""
+        flow = np.zeros(self.n_link)
+        for brand, k in enumerate(self.class_of_brand):
+            used = np.flatnonzero(self.link_of_pair[:, k] != NO_LINK)
+            np.add.at(flow, self.link_of_pair[used, k], flow_kwh_per_day[used, brand])
+        return flow
+
 
 def build_links(instance: SitingInstance, *, supply_used: BoolArray, merged: bool) -> Links:
     """Build the rows and links of an instance.
