@@ -19,11 +19,13 @@ checksum = $(shell { echo '$(1)'; cksum $(2); } | cksum | tr ' ' '-')
 SOURCES := $(shell find src data -type f ! -name '*.pyc' | LC_ALL=C sort)
 ENV_STAMP := $(STAMPS)/env-$(call checksum,$(CURDIR) $(BASE_PYTHON),/dev/null)
 RUN_STAMP := $(STAMPS)/run-$(call checksum,run,requirements/run.txt)
+AUDIT_STAMP := $(STAMPS)/audit-$(call checksum,audit,requirements/audit.txt)
 DEV_STAMP := $(STAMPS)/dev-$(call checksum,dev,requirements/dev.txt)
 SITING_STAMP := $(STAMPS)/siting-$(call checksum,siting,pyproject.toml README.md LICENSE $(SOURCES))
 
 .DELETE_ON_ERROR:
-.PHONY: help demo test browser notebooks lint types layers checks format requirements clean
+.PHONY: help demo test browser notebooks lint types layers checks format requirements fuzz audit \
+	sbom clean
 
 help:
 	@echo "make demo          plan the embedded city, and say where the site list and the map are"
@@ -32,6 +34,9 @@ help:
 	@echo "make notebooks     execute every notebook"
 	@echo "make checks        lint, types, layers"
 	@echo "make requirements  compile requirements/*.txt anew (ARGS=--upgrade for newer releases)"
+	@echo "make fuzz          fuzz every reader for an hour (ARGS='--seconds 600' for less)"
+	@echo "make audit         ask for known vulnerabilities of what is pinned; needs the internet"
+	@echo "make sbom          list all that an installed siting holds in dist/siting.cdx.json"
 	@echo "make clean         remove the environment and all caches"
 
 demo: $(SITING_STAMP)
@@ -65,6 +70,18 @@ layers: $(DEV_STAMP)
 requirements:
 	$(firstword $(BASE_PYTHON) python3) scripts/compile_requirements.py $(ARGS)
 
+fuzz: $(AUDIT_STAMP) $(SITING_STAMP)
+	$(BIN)/python tests/fuzz/fuzz_readers.py $(ARGS)
+
+# --strict: a package that could not be asked about is a failure, not a pass.
+audit: $(AUDIT_STAMP)
+	for pins in run dev; do \
+		$(BIN)/pip-audit --strict --disable-pip --require-hashes -r requirements/$$pins.txt || exit 1; \
+	done
+
+sbom:
+	$(firstword $(BASE_PYTHON) python3) scripts/make_sbom.py $(ARGS)
+
 clean:
 	rm -rf $(ENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist
 	find src tests scripts notebooks benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
@@ -92,6 +109,11 @@ $(DEV_STAMP): $(RUN_STAMP)
 	@echo "Installing what the tests need, each file checked against requirements/dev.txt."
 	@$(PIP) --require-hashes --only-binary :all: -r requirements/dev.txt
 	@rm -f $(STAMPS)/dev-* && touch $@
+
+$(AUDIT_STAMP): $(RUN_STAMP)
+	@echo "Installing what looks for holes, each file checked against requirements/audit.txt."
+	@$(PIP) --require-hashes --only-binary :all: -r requirements/audit.txt
+	@rm -f $(STAMPS)/audit-* && touch $@
 
 # No build isolation and no index: hatchling is in run.txt, so nothing unchecked is fetched.
 $(SITING_STAMP): $(RUN_STAMP)

@@ -26,6 +26,7 @@ INPUTS = {
         "requirements/run.in",
         "requirements/benchmarks.in",
     ),
+    "requirements/audit.txt": ("pyproject.toml", "requirements/run.in", "requirements/audit.in"),
 }
 OLDEST_PYTHON = "3.11"
 

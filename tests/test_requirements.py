@@ -39,8 +39,8 @@ def pins(name: str, *, python: str) -> dict[str, str]:
     }
 
 
-def test_the_three_files_are_there() -> None:
-    assert COMPILED == ["benchmarks.txt", "dev.txt", "run.txt"]
+def test_the_files_are_there() -> None:
+    assert COMPILED == ["audit.txt", "benchmarks.txt", "dev.txt", "run.txt"]
 
 
 @pytest.mark.parametrize("name", COMPILED)
@@ -49,7 +49,7 @@ def test_every_release_is_pinned_with_its_hashes(name: str) -> None:
     assert [line for line in logical_lines(name) if not form.match(line)] == []
 
 
-@pytest.mark.parametrize("name", [*COMPILED, "run.in", "dev.in", "benchmarks.in"])
+@pytest.mark.parametrize("name", [*COMPILED, "run.in", "dev.in", "benchmarks.in", "audit.in"])
 def test_no_address_is_named(name: str) -> None:
     text = (REQUIREMENTS / name).read_text(encoding="utf-8")
     assert "://" not in text
