@@ -63,6 +63,7 @@ if TYPE_CHECKING:
     from siting.inputs.population import PopulationTable
     from siting.inputs.roads import RoadTable
     from siting.inputs.stations import StationTable
+    from siting.inputs.trips import TripTable
     from siting.inputs.vehicles import VehicleTable
     from siting.network.road_network import RoadNetwork
     from siting.network.travel_time import TravelTimes
@@ -93,6 +94,7 @@ class StudyInputs:
     input_sha256: dict[str, str]
     population: PopulationTable | None = None
     water: AreaTable | None = None
+    trips: TripTable | None = None
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -129,7 +131,9 @@ class SitingCase:
     input_sha256
         Hash of every input file by its name relative to the study.
     tables_illustrative
-        Whether vehicles, stations or candidates are made, by the study or by a row of their own.
+        Whether vehicles, stations, candidates or trips are made, by the study or by a row.
+    trips
+        Trips between places; None where the study has none.
     """
 
     study: Study
@@ -146,6 +150,7 @@ class SitingCase:
     notices: tuple[Fault, ...]
     input_sha256: dict[str, str]
     tables_illustrative: bool = False
+    trips: TripTable | None = None
 
     @property
     def illustrative(self) -> bool:
@@ -277,6 +282,7 @@ def build_case(
             *(() if inputs.districts is None else inputs.districts.notices),
             *(() if inputs.population is None else inputs.population.notices),
             *(() if inputs.water is None else inputs.water.notices),
+            *(() if inputs.trips is None else inputs.trips.notices),
             *chain.from_iterable(table.notices for table in inputs.stations),
             *survey.notices,
             *describe_idle_limits(instance),
@@ -284,7 +290,9 @@ def build_case(
         input_sha256=inputs.input_sha256,
         tables_illustrative=inputs.vehicles.illustrative
         or bool(stations["illustrative"].any())
-        or bool(candidates.frame["illustrative"].any()),
+        or bool(candidates.frame["illustrative"].any())
+        or (inputs.trips is not None and inputs.trips.illustrative),
+        trips=inputs.trips,
     )
 
 

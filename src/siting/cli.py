@@ -78,6 +78,7 @@ class _StageReport:
         self.rows: list[tuple[str, float, float]] = []
         self._name: str | None = None
         self._n_coalition = 0
+        self._n_site = 0
         self._started_s = time.perf_counter()
         self._status = err.status("starting") if err.is_terminal else None
 
@@ -108,6 +109,13 @@ class _StageReport:
         """Show which figure was off last."""
         if self._status is not None:
             self._status.update(f"sensitivity … {variation.doubt} {variation.change:+.0%} solved")
+
+    def reason(self, site_id: str) -> None:
+        """Count the sites as they are re-optimised, and show the processor's time."""
+        self._n_site += 1
+        if self._status is not None:
+            took = f"{self._n_site} done, {time.process_time():.0f} s of CPU, last {site_id}"
+            self._status.update(escape(_printable(f"re-optimising … {took}")))
 
     def coalition(self, _plan: CoalitionPlan) -> None:
         """Count the coalitions as they come."""
@@ -374,6 +382,68 @@ def _read_budgets(text: str | None, *, whole_cny: float) -> list[float]:
 
 
 @app.command()
+def explain(
+    target: Annotated[
+        Path, typer.Argument(help="Output folder of `siting plan`, or a study, planned first.")
+    ],
+    out_folder: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Where the plan of a study goes.")
+    ] = None,
+    *,
+    site: Annotated[
+        list[str] | None,
+        typer.Option(help="A candidate to force in, the rest re-optimised; may be repeated."),
+    ] = None,
+    alternatives: Annotated[
+        int, typer.Option(min=0, help="How many markedly different plans to look for.")
+    ] = 3,
+    loss: Annotated[
+        str, typer.Option(help="What share of the service such a plan may serve less.")
+    ] = "1%",
+    cache: CacheOption = None,
+) -> None:
+    """Say why each site, why not the others and what else would do; show it on the map."""
+    from siting import pipeline  # noqa: PLC0415 - keeps `--help` quick
+
+    with _faults_explained():
+        share = _read_share(loss)
+        folder, plan = target, None
+        if not target.is_dir():
+            folder = out_folder or Path("outputs", target.stem)
+            plan = _plan(target, folder, cache_folder=cache)
+        with pipeline.hold_folder(folder), _StageReport() as report:
+            report.stage(pipeline.Stage.REASONS)
+            reasons = pipeline.explain_written(
+                folder,
+                plan,
+                asked=site or [],
+                n_alternative=alternatives,
+                loss=share,
+                on_site=report.reason,
+            )
+            report.stage(pipeline.Stage.WRITE)
+            pipeline.write_reasons(reasons, folder)
+    _print_stages(report)
+    for line in reasons.summary_lines():
+        out.print(escape(_printable(line)))
+    out.print(f"why        {escape(str(folder / 'reasons.csv'))}")
+    out.print(f"why not    {escape(str(folder / 'why_not.csv'))}")
+    out.print(f"map        {escape(str(folder / 'map.html'))}")
+
+
+def _read_share(text: str) -> float:
+    """Return a share, given as such or in per cent."""
+    try:
+        share = float(text.removesuffix("%")) / (100.0 if text.endswith("%") else 1.0)
+    except ValueError:
+        share = math.nan
+    if not 0.0 <= share < 1.0:
+        what, remedy = "is no share", "give a share below 1, such as 1% or 0.01"
+        raise StudyError([Fault(column="--loss", value=text[:80], what=what, remedy=remedy)])
+    return share
+
+
+@app.command()
 def verify(
     folder: Annotated[Path, typer.Argument(help="Output folder of `siting plan`.")],
     study: Annotated[
@@ -619,7 +689,8 @@ def _options(
         os.environ[SHARE_VARIABLE] = "1"
 
 
-def _plan(study_path: Path, folder: Path, *, cache_folder: Path | None = None) -> None:
+def _plan(study_path: Path, folder: Path, *, cache_folder: Path | None = None) -> SitingPlan:
+    """Plan a study into a folder, and say what came of it."""
     from siting import pipeline  # noqa: PLC0415 - keeps `--help` quick
     from siting.study import read_study  # noqa: PLC0415 - the same
 
@@ -637,6 +708,7 @@ def _plan(study_path: Path, folder: Path, *, cache_folder: Path | None = None) -
     if plan.solve.interrupted:
         err.print("Interrupted; the best plan found by then was written, with its gap.")
         raise typer.Exit(ExitCode.INTERRUPTED)
+    return plan
 
 
 def _print_stages(report: _StageReport) -> None:

@@ -110,6 +110,7 @@ class Stage(StrEnum):
     SOLVE = "solving"
     COALITIONS = "solving every coalition"
     EXPLAIN = "finding what conflicts"
+    REASONS = "re-optimising without each site"
     VARY = "solving with one figure off"
     WRITE = "writing"
 

@@ -16,27 +16,33 @@ import json
 from dataclasses import replace
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from pydantic import BaseModel
 
 from siting.alliance.games import compute_fingerprint
 from siting.case import SitingCase, StudyInputs, build_case
+from siting.corridors.answer import TripAnswer
+from siting.corridors.build import build_corridors
+from siting.corridors.evaluation import evaluate_joint
+from siting.corridors.solve import cover_today, solve_joint
 from siting.diagnosis import diagnose
 from siting.domain import Doubt, SolveStatus, Stage, ignore_stage
-from siting.errors import Fault, InfeasibleError, InputError, OutputError, UnverifiedError
+from siting.errors import Fault, InfeasibleError, InputError, OutputError, StudyError, UnverifiedError
 from siting.inputs.areas import read_areas
 from siting.inputs.candidates import find_candidate_faults
 from siting.inputs.districts import read_districts
 from siting.inputs.pings import measure_density
 from siting.inputs.population import read_population
 from siting.inputs.stations import merge_stations, read_stations
+from siting.inputs.trips import read_trips
 from siting.inputs.vehicles import read_vehicles
 from siting.instance import evaluate, settle_flows
 from siting.investment import JointInvestment, WhatIf, build_alliance, solve_investment
 from siting.network.road_network import load_roads
 from siting.optimise.conflicts import find_conflict
 from siting.optimise.fairness import solve_fair
+from siting.optimise.result import judge_by
 from siting.optimise.solve import (
     SolveOptions,
     expect_plan,
@@ -60,6 +66,7 @@ from siting.outputs.files import (
     hold_folder,
     refuse_foreign_folder,
     render_csv,
+    sha256,
     write_folder,
 )
 from siting.outputs.frontier import (
@@ -68,9 +75,10 @@ from siting.outputs.frontier import (
     render_frontier_json,
 )
 from siting.outputs.manifest import build_manifest, render_manifest
-from siting.outputs.map import render_check_map, render_map
+from siting.outputs.map import render_check_map, render_drawing, render_map
 from siting.outputs.page import PageLanguage
 from siting.outputs.proof import INSTANCE_NAME, render_instance, render_proof
+from siting.outputs.reasons import describe_reasons, render_reasons_tables
 from siting.outputs.report import render_report
 from siting.outputs.report_alliance import read_alliance
 from siting.outputs.sensitivity import (
@@ -87,6 +95,7 @@ from siting.sensitivity import STEPS, Sensitivity, Variation, solve_sensitivity
 from siting.storage import write_file
 from siting.study import Objective, Stations, Study, read_station_feeds, read_study
 from siting.verify import Check, verify_folder
+from siting.verify.claim import read_claim
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -96,6 +105,7 @@ if TYPE_CHECKING:
     from siting.domain import Datum
     from siting.inputs.pings import PingColumns, VehicleDensity
     from siting.inputs.stations import MergedStations
+    from siting.inputs.trips import TripTable
     from siting.instance import SitingInstance
     from siting.optimise.solve import Progress, SolveResult
 
@@ -111,6 +121,8 @@ __all__ = [
     "build_case",
     "diagnose",
     "embedded_study_path",
+    "explain_plan",
+    "explain_written",
     "hold_folder",
     "invest",
     "read_inputs",
@@ -122,6 +134,7 @@ __all__ = [
     "write_comparison",
     "write_investment",
     "write_outputs",
+    "write_reasons",
     "write_report",
     "write_sensitivity",
 ]
@@ -177,6 +190,7 @@ def read_inputs(
         if files.water is None
         else _collect(faults, read_areas, files.water.path, files.water.datum)
     )
+    trips = None if files.trips is None else _collect(faults, read_trips, files.trips, brands)
     if faults or roads is None or vehicles is None:
         raise InputError([*faults, *find_candidate_faults(files.candidates)])
     return StudyInputs(
@@ -187,6 +201,7 @@ def read_inputs(
         districts=districts,
         population=population,
         water=water,
+        trips=trips,
         input_sha256=hash_inputs(study),
     )
 
@@ -229,6 +244,8 @@ def solve_case(
     KeyboardInterrupt
         On Ctrl-C before there is a plan; after, the best plan is returned and says so.
     """
+    if case.trips is not None:
+        return _solve_with_trips(case, case.trips, on_stage=on_stage, on_progress=on_progress)
     on_stage(Stage.BASELINES)
     today = _serve(case.instance_today)
     unified = _serve(case.instance)
@@ -252,6 +269,47 @@ def solve_case(
     return SitingPlan(
         case=case, today=today, unified=unified, joint=joint, solve=result, fairness=fairness
     )
+
+
+def _solve_with_trips(
+    case: SitingCase,
+    trips: TripTable,
+    *,
+    on_stage: Callable[[Stage], None],
+    on_progress: Callable[[Progress], None] | None,
+) -> SitingPlan:
+    """Solve the city's demand and the trips as one model, and drive every covered trip again."""
+    on_stage(Stage.BUILD_INSTANCE)
+    corridors = build_corridors(case, trips)
+    options = _solve_options(case.study)
+    on_stage(Stage.BASELINES)
+    today, unified = _serve(case.instance_today), _serve(case.instance)
+    covered_today = cover_today(case.instance, corridors.instance, options=options)
+    on_stage(Stage.SOLVE)
+    result = solve_joint(case.instance, corridors.instance, options=options, progress=on_progress)
+    if result.solve.interrupted and result.trips is None:
+        raise KeyboardInterrupt
+    if result.solve.status is SolveStatus.INFEASIBLE:
+        on_stage(Stage.EXPLAIN)
+        raise InfeasibleError(find_conflict(case.instance) or _unexplained())
+    decision = expect_plan(result.solve)
+    covered = covered_today if result.trips is None else result.trips
+    evaluation = evaluate_joint(case.instance, decision, corridors.instance, covered)
+    return SitingPlan(
+        case=replace(case, notices=(*case.notices, *corridors.notices)),
+        today=today,
+        unified=unified,
+        joint=ServiceState(decision=decision, evaluation=evaluation),
+        solve=result.solve,
+        trips=TripAnswer(corridors=corridors, today=covered_today, joint=covered),
+    )
+
+
+def _refuse_trips(case: SitingCase) -> None:
+    """Refuse a study with trips where only the city's demand would be looked at."""
+    if case.trips is not None:
+        what, remedy = "trips are planned by `siting plan` alone so far", "leave inputs.trips out"
+        raise StudyError([Fault(file="study", column="inputs.trips", what=what, remedy=remedy)])
 
 
 def solve_budgets(
@@ -283,6 +341,7 @@ def solve_budgets(
     SolveError
         If no plan was found within the limits.
     """
+    _refuse_trips(case)
     on_stage(Stage.BASELINES)
     today, unified = _serve(case.instance_today), _serve(case.instance)
     on_stage(Stage.SOLVE)
@@ -380,6 +439,62 @@ def write_outputs(plan: SitingPlan, folder: Path) -> None:
     write_folder(folder, {**files, MANIFEST_NAME: manifest})
 
 
+def explain_written(
+    folder: Path,
+    plan: SitingPlan | None = None,
+    **options: Any,  # noqa: ANN401 - as `explain`
+) -> PlanReasons:
+    """Say why a written plan is as it is, from the plan itself where it is still in hand.
+
+    Parameters
+    ----------
+    folder
+        The output folder of the plan.
+    plan
+        The plan that was written there, or None: then the folder alone is read.
+    options
+        As in :func:`siting.reasons.explain`.
+
+    Raises
+    ------
+    InputError
+        If the folder holds no plan.
+    UnverifiedError
+        If the plan does not hold when it is recomputed.
+    StudyError
+        If an id that was asked about is no candidate.
+    """
+    _require_verified(folder)
+    if plan is not None:
+        return explain_plan(plan, **options)
+    return explain(know_claim(read_claim(folder)), **options)
+
+
+def write_reasons(reasons: PlanReasons, folder: Path) -> None:
+    """Write the reasons of a plan into its folder: as tables, and into its map.
+
+    A report that stands there goes, for it does not show them yet.
+
+    Raises
+    ------
+    InputError
+        If the folder holds no plan.
+    OutputError
+        If it cannot be written.
+    """
+    plan = read_written_plan(folder)
+    drawing = plan.drawing | {"reasons": describe_reasons(reasons)}
+    changed = {
+        MAP_NAME: render_drawing(drawing, plan.facility).encode(),
+        **render_reasons_tables(reasons, plan.facility),
+    }
+    hashes = plan.manifest["files_sha256"] | {name: sha256(new) for name, new in changed.items()}
+    manifest = plan.manifest | {"files_sha256": dict(sorted(hashes.items()))}
+    kept = {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
+    kept.pop(REPORT_NAME, None)
+    write_folder(folder, {**kept, **changed, MANIFEST_NAME: render_manifest(manifest)})
+
+
 def compare_inputs(study_path: Path, folder: Path) -> Check:
     """Read a study anew and hold a written plan's instance to what its inputs say.
 
@@ -440,6 +555,7 @@ def invest(
     KeyboardInterrupt
         On Ctrl-C; what was finished is kept.
     """
+    _refuse_trips(case)
     refuse_other_folder(folder)
     build_alliance(case)  # its faults come before the solve, not after
     store = PlanFolder(path=folder / KEPT_IN)
@@ -509,13 +625,7 @@ def write_report(
         If the file cannot be written.
     """
     plan = read_written_plan(folder)
-    checks = verify_folder(folder)
-    faults = [fault for check in checks for fault in check.faults]
-    if faults:
-        remedy = "run `siting plan` again; a report shows only what holds"
-        raise UnverifiedError(
-            [Fault(file=str(folder), what=fault, remedy=remedy) for fault in faults]
-        )
+    checks = _require_verified(folder)
     alliance = None if alliance_folder is None else read_alliance(alliance_folder, plan)
     frontier, sensitivity = (
         read_results(folder / name, plan, command=command) if (folder / name).is_file() else None
@@ -532,6 +642,20 @@ def write_report(
     )
     write_file(path, page)
     return path
+
+
+def _require_verified(folder: Path) -> tuple[Check, ...]:
+    """Recompute a written plan and refuse it where it does not hold."""
+    checks = verify_folder(folder)
+    remedy = "run `siting plan` again; only what holds is shown and explained"
+    faults = [
+        Fault(file=str(folder), what=fault, remedy=remedy)
+        for check in checks
+        for fault in check.faults
+    ]
+    if faults:
+        raise UnverifiedError(faults)
+    return checks
 
 
 def write_comparison(

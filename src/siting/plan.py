@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from siting.case import SitingCase
+    from siting.corridors.answer import TripAnswer
     from siting.optimise.fairness import FairResult
     from siting.optimise.solve import SolveResult
 
@@ -51,6 +52,9 @@ class SitingPlan:
         Status, objective, bound, gap, engine.
     fairness
         What fairness gives and costs, where the study asks for it.
+    trips
+        Which trips between places can be made, where the study has any; their energy and worth
+        are part of ``joint``.
     """
 
     case: SitingCase
@@ -59,6 +63,7 @@ class SitingPlan:
     joint: ServiceState
     solve: SolveResult
     fairness: FairResult | None = None
+    trips: TripAnswer | None = None
 
     @cached_property
     def sites(self) -> pd.DataFrame:
@@ -126,6 +131,12 @@ class SitingPlan:
                 f"fairness   every brand has at least {self.fairness.level.min():.1%} (at most "
                 f"{self.fairness.level_most.min():.1%} can be had); it costs the alliance "
                 f"{self.fairness.price:.2%} of its service (proven: {least:.2%} to {most:.2%})"
+            )
+        if self.trips is not None:
+            cars = self.trips.by_brand().sum(numeric_only=True)
+            lines.append(
+                f"trips      {cars['joint_per_day']:,.0f} of {cars['cars_per_day']:,.0f} cars a day "
+                f"make their trip there and back ({cars['today_per_day']:,.0f} today)"
             )
         if self.case.study.illustrative_note is not None:
             lines.append(f"made data  {self.case.study.illustrative_note.en}")

@@ -14,10 +14,10 @@ from siting.reasons import CandidateReason, KnownPlan, Loss, WhyNot, explain, re
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-ALL = (0, 1, 2, 3)
+ALL = ("WEST", "MID", "EAST", "FAR")
 
 
-def reasons_of(plan: KnownPlan, asked: tuple[int, ...] = ()) -> dict[str, CandidateReason]:
+def reasons_of(plan: KnownPlan, asked: tuple[str, ...] = ()) -> dict[str, CandidateReason]:
     return {reason.site_id: reason for reason in explain(plan, asked=asked).candidates}
 
 
@@ -130,7 +130,7 @@ def test_forcing_in_claims_nothing_that_trying_every_plan_does_not_bear_out(
     if not every:
         pytest.skip("nothing is possible in this city")
     plan = known(instance)
-    for reason in explain(plan, asked=range(4)).candidates:
+    for reason in explain(plan, asked=instance.site_ids).candidates:
         if reason.loss is None:
             continue
         site = instance.site_ids.index(reason.site_id)

@@ -138,7 +138,18 @@ def render_map(plan: SitingPlan) -> str:
     ValueError
         If the page would refer to anything outside itself.
     """
-    return _render_page(PLAN_PAGE, build_map_payload(plan), plan.case.study.facility)
+    return render_drawing(build_map_payload(plan), plan.case.study.facility)
+
+
+def render_drawing(payload: Mapping[str, Any], facility: Facility) -> str:
+    """Render what `build_map_payload` built, with or without the reasons added to it.
+
+    Raises
+    ------
+    ValueError
+        If the page would refer to anything outside itself.
+    """
+    return _render_page(PLAN_PAGE, payload, facility)
 
 
 def render_check_map(diagnosis: Diagnosis) -> str:

@@ -2,20 +2,32 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, fields
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from siting.instance import CLOSED, evaluate
+from siting.instance import (
+    CLOSED,
+    WH_PER_KWH,
+    Decision,
+    Requirements,
+    SitingInstance,
+    evaluate,
+)
+from siting.optimise.certificate import read_certificate
 from siting.optimise.fairness import FLOOR_SLACK
 
 if TYPE_CHECKING:
     from siting.domain import BoolArray, FloatArray, LongArray
-    from siting.instance import Decision, Evaluation, SitingInstance
+    from siting.instance import Evaluation
     from siting.optimise.certificate import TierPrices
     from siting.plan import SitingPlan
+    from siting.verify.claim import Claim
+
+CERTIFICATE_NAME = "certificate.json"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -123,3 +135,48 @@ def hold_levels(instance: SitingInstance, level: FloatArray) -> SitingInstance:
     req = instance.requirements
     floors = np.maximum(req.floor_by_brand, np.asarray(level) * (1.0 - FLOOR_SLACK))
     return instance.replace(requirements=req.replace(floor_by_brand=floors))
+
+
+def know_claim(claim: Claim) -> KnownPlan:
+    """Return what reasons are computed from, of a plan that was written and read anew."""
+    instance = _build_instance(claim)
+    fairness = claim.manifest.get("fairness")
+    if fairness is not None:
+        level = [fairness["level_by_brand"][brand] for brand in instance.brands]
+        instance = hold_levels(instance, np.array(level))
+    tier_of_site = np.full(instance.n_site, CLOSED, dtype=np.int32)
+    for site, tier in claim.tier_of_site.items():
+        tier_of_site[site] = tier
+    flow = np.zeros((instance.n_pair, instance.n_brand))
+    for row in claim.flow_rows:
+        flow[row.pair, row.b] = row.wh / WH_PER_KWH
+    certificate = claim.files.get(CERTIFICATE_NAME)
+    return KnownPlan(
+        instance=instance,
+        decision=Decision(tier_of_site=tier_of_site, flow_kwh_per_day=flow),
+        bound=float(claim.manifest["solve"][claim.in_unit("bound_kwh_per_day")]),
+        prices=None if certificate is None else read_certificate(certificate),
+    )
+
+
+def _build_instance(claim: Claim) -> SitingInstance:
+    requirements = Requirements(**_read_fields(Requirements, claim, "requirements."))
+    return SitingInstance(**_read_fields(SitingInstance, claim, ""), requirements=requirements)
+
+
+def _read_fields(
+    kind: type[Requirements | SitingInstance], claim: Claim, prefix: str
+) -> dict[str, Any]:
+    """Return the fields of a dataclass as they were written: arrays, lists of ids, numbers."""
+    found: dict[str, Any] = {}
+    for field in fields(kind):
+        name = prefix + field.name
+        if name in claim.arrays:
+            found[field.name] = claim.arrays[name]
+        elif name in claim.head:
+            value = claim.head[name]
+            found[field.name] = tuple(value) if isinstance(value, list) else value
+    # JSON has no infinity: a budget without a limit was written as null.
+    if found.get("budget_cny", 0.0) is None:
+        found["budget_cny"] = math.inf
+    return found

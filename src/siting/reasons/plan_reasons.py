@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -11,14 +11,17 @@ import pandas as pd
 
 from siting.errors import Fault, StudyError
 from siting.notebook import show_tables
+from siting.reasons.alternatives import Alternative, find_alternatives
 from siting.reasons.candidates import CandidateReason, WhyNot, explain_candidates
 from siting.reasons.known import KnownPlan, know_plan
 from siting.reasons.sites import SiteReason, explain_sites
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Collection, Iterable
 
     from siting.plan import SitingPlan
+
+LOSS_ALLOWED = 0.01
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -33,11 +36,17 @@ class PlanReasons:
         Why each proposed site, in the instance's order.
     candidates
         Why not each candidate that was not chosen, in the instance's order.
+    alternatives
+        Other plans that serve nearly as much, where they were asked for.
+    loss_allowed
+        Share of the plan's service that an alternative may serve less.
     """
 
     known: KnownPlan
     sites: tuple[SiteReason, ...]
     candidates: tuple[CandidateReason, ...]
+    alternatives: tuple[Alternative, ...] = ()
+    loss_allowed: float = 0.0
 
     @cached_property
     def site_table(self) -> pd.DataFrame:
@@ -78,6 +87,22 @@ class PlanReasons:
         order = ["adds_kwh_per_day", "site_id"]
         return table.sort_values(order, ascending=[False, True], ignore_index=True)
 
+    @cached_property
+    def alternative_table(self) -> pd.DataFrame:
+        """One row an alternative, in the order in which they were found.
+
+        Returns
+        -------
+        DataFrame
+            ``alternative`` (from 1), ``n_sites``, ``cost_cny``, ``objective_kwh_per_day``,
+            ``loss_kwh_per_day``, ``loss_share``, ``least_difference`` (sites by which it differs
+            at least from the plan and those before it), ``served_<brand>_kwh_per_day``,
+            ``leaves``, ``enters`` (ids set apart by spaces).
+        """
+        return pd.DataFrame(
+            [self._describe_alternative(n, a) for n, a in enumerate(self.alternatives, 1)]
+        )
+
     def summary_lines(self) -> list[str]:
         """Return what the reasons come to, one fact a line."""
         proven = [reason for reason in self.sites if reason.loss.proven]
@@ -91,6 +116,10 @@ class PlanReasons:
         return [
             f"sites      {figures}",
             *(f"candidates {n} not chosen: {why}" for why, n in self.count_why_not().items()),
+            *(
+                f"other plan {len(a.enters)} other sites, {a.loss_share:.2%} less served"
+                for a in self.alternatives
+            ),
         ]
 
     def count_why_not(self) -> dict[str, int]:
@@ -99,8 +128,29 @@ class PlanReasons:
         return {str(why): int(n) for why, n in counts.value_counts(sort=True).items()}
 
     def _repr_html_(self) -> str:
-        tables = {"Why these sites": self.site_table, "Why not the others": self.candidate_table}
+        tables = {
+            "Why these sites": self.site_table,
+            "Why not the others": self.candidate_table,
+            "Other plans": self.alternative_table,
+        }
         return show_tables(tables, lines=self.summary_lines())
+
+    def _describe_alternative(self, number: int, alternative: Alternative) -> dict[str, Any]:
+        evaluation = alternative.evaluation
+        served = evaluation.served_kwh_per_day.sum(axis=0)
+        by_brand = dict(zip(self.known.instance.brands, served.tolist(), strict=True))
+        return {
+            "alternative": number,
+            "n_sites": int(alternative.decision.opened.sum()),
+            "cost_cny": evaluation.cost_cny,
+            "objective_kwh_per_day": evaluation.objective_kwh_per_day,
+            "loss_kwh_per_day": alternative.loss_kwh_per_day,
+            "loss_share": alternative.loss_share,
+            "least_difference": alternative.least_difference,
+            **{f"served_{brand}_kwh_per_day": kwh for brand, kwh in by_brand.items()},
+            "leaves": " ".join(alternative.leaves),
+            "enters": " ".join(alternative.enters),
+        }
 
     def _describe_site(self, reason: SiteReason) -> dict[str, Any]:
         near = reason.next_best
@@ -130,69 +180,99 @@ def explain_plan(
     plan: SitingPlan,
     *,
     asked: Iterable[str] = (),
+    n_alternative: int = 0,
+    loss: float = LOSS_ALLOWED,
     on_site: Callable[[str], None] | None = None,
 ) -> PlanReasons:
-    """Say why a plan is as it is: every proposed site, and every candidate not chosen.
+    """Say why a plan is as it is: every proposed site, every candidate not chosen, what else.
 
     Parameters
     ----------
     plan
         A finished plan.
-    asked
-        Ids of candidates not chosen that are to be forced in, the rest re-optimised.
-    on_site
-        Told of each site's id as its re-optimisation is done.
+    asked, n_alternative, loss, on_site
+        As in :func:`explain`.
 
     Raises
     ------
     StudyError
         If an id is no candidate of the study.
     """
-    reasons = explain(know_plan(plan), asked=_find_asked(plan, asked), on_site=on_site)
     out = plan.case.excluded_candidates
     left_out = tuple(
         CandidateReason(site_id=str(site_id), why=WhyNot.LEFT_OUT, detail=str(reason))
         for site_id, reason in zip(out["site_id"], out["reason"], strict=True)
     )
-    return PlanReasons(
-        known=reasons.known,
-        sites=reasons.sites,
-        candidates=reasons.candidates + left_out,
+    reasons = explain(
+        know_plan(plan),
+        asked=asked,
+        n_alternative=n_alternative,
+        loss=loss,
+        on_site=on_site,
+        left_out=[reason.site_id for reason in left_out],
     )
+    return replace(reasons, candidates=reasons.candidates + left_out)
 
 
 def explain(
     known: KnownPlan,
     *,
-    asked: Iterable[int] = (),
+    asked: Iterable[str] = (),
+    n_alternative: int = 0,
+    loss: float = LOSS_ALLOWED,
     on_site: Callable[[str], None] | None = None,
+    left_out: Collection[str] = (),
 ) -> PlanReasons:
-    """Say why a plan is as it is, from its instance alone; ``asked`` by index."""
+    """Say why a plan is as it is, from its instance alone.
+
+    Parameters
+    ----------
+    known
+        The plan in hand.
+    asked
+        Ids of candidates not chosen that are to be forced in, the rest re-optimised.
+    n_alternative, loss
+        How many other plans to look for, and what share of the service they may serve less.
+    on_site
+        Told of each site's id as its re-optimisation is done.
+    left_out
+        Ids that may be asked about as well, though the instance does not know them.
+
+    Raises
+    ------
+    StudyError
+        If an id is no candidate.
+    """
+    asked_sites = _find_asked(known, asked, left_out)
     return PlanReasons(
         known=known,
         sites=explain_sites(known, known.opened.tolist(), on_site=on_site),
-        candidates=explain_candidates(known, asked=set(asked), on_site=on_site),
+        candidates=explain_candidates(known, asked=asked_sites, on_site=on_site),
+        alternatives=find_alternatives(known, n_most=n_alternative, loss=loss)
+        if n_alternative
+        else (),
+        loss_allowed=loss,
     )
 
 
-def _find_asked(plan: SitingPlan, asked: Iterable[str]) -> list[int]:
+def _find_asked(known: KnownPlan, asked: Iterable[str], left_out: Collection[str]) -> set[int]:
     """Return the indices of candidates by id; those left out before solving have none."""
-    index = {site_id: j for j, site_id in enumerate(plan.case.instance.site_ids)}
-    left_out = set(plan.case.excluded_candidates["site_id"].astype(str))
+    index = {site_id: j for j, site_id in enumerate(known.instance.site_ids)}
     wanted = list(asked)
     faults = [
         Fault(
             column="--site",
             value=site_id[:80],
-            what="is no candidate of this study",
-            remedy="name the id of a candidate, as the map and the site list show it",
+            what="is no candidate of this plan",
+            remedy="name the id of a candidate as the map shows it; those left out before "
+            "solving are known where the study is named, not the folder",
         )
         for site_id in wanted
         if site_id not in index and site_id not in left_out
     ]
     if faults:
         raise StudyError(faults)
-    return [index[site_id] for site_id in wanted if site_id in index]
+    return {index[site_id] for site_id in wanted if site_id in index}
 
 
 def _describe_candidate(reason: CandidateReason) -> dict[str, Any]:
