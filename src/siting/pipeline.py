@@ -28,7 +28,14 @@ from siting.corridors.evaluation import evaluate_joint
 from siting.corridors.solve import cover_today, solve_joint
 from siting.diagnosis import diagnose
 from siting.domain import Doubt, SolveStatus, Stage, ignore_stage
-from siting.errors import Fault, InfeasibleError, InputError, OutputError, StudyError, UnverifiedError
+from siting.errors import (
+    Fault,
+    InfeasibleError,
+    InputError,
+    OutputError,
+    StudyError,
+    UnverifiedError,
+)
 from siting.inputs.areas import read_areas
 from siting.inputs.candidates import find_candidate_faults
 from siting.inputs.districts import read_districts

@@ -133,10 +133,10 @@ class SitingPlan:
                 f"{self.fairness.price:.2%} of its service (proven: {least:.2%} to {most:.2%})"
             )
         if self.trips is not None:
-            cars = self.trips.by_brand().sum(numeric_only=True)
+            wanted, today, joint = self.trips.by_brand().sum(numeric_only=True)
             lines.append(
-                f"trips      {cars['joint_per_day']:,.0f} of {cars['cars_per_day']:,.0f} cars a day "
-                f"make their trip there and back ({cars['today_per_day']:,.0f} today)"
+                f"trips      {joint:,.0f} of {wanted:,.0f} cars a day make their trip there and "
+                f"back ({today:,.0f} today)"
             )
         if self.case.study.illustrative_note is not None:
             lines.append(f"made data  {self.case.study.illustrative_note.en}")

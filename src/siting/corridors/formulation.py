@@ -15,12 +15,22 @@ and c_qs ≥ 0, what a car charges at a stop, in shares of the trip's need.
           Σ_r x_rj + Σ_{s at j} n_q E_q c_qs ≤ Σ_k q_jk y_jk      one capacity for city and trips
 
 The capacity rows, the budget and every rule over sites are the city's own: a site serves both.
+
+Three models are built of this (`Detail`). The exact one has a charge for every stop. The others
+have one for every site that a trip passes, however often; of the two rows that say when, one keeps
+what they imply for the far part of the tour, from a site to the destination and back to it,
+
+    a_qe − b_qs ≤ Σ_{j beyond s} c_qj / z_q ≤ b_qe − a_qs         what the far part takes and bears
+
+and the coarsest keeps nothing. Both are relaxations, and the coarser the quicker: their bounds
+hold, and their sites are then tried with the exact model.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -44,11 +54,22 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from siting.corridors.instance import CorridorInstance
-    from siting.domain import BoolArray, IntArray, LongArray
+    from siting.domain import BoolArray, FloatArray, IntArray, LongArray
     from siting.instance import SitingInstance
     from siting.optimise.formulation import Columns
 
 METRES_PER_KM = 1000.0
+
+
+class Detail(StrEnum):
+    """How much a model tells of when a trip charges."""
+
+    SITES = "sites"
+    """Only where."""
+    FAR_PARTS = "far parts"
+    """Where, and what the tour's far part takes and bears."""
+    STOPS = "stops"
+    """Everything: the exact model."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -111,6 +132,31 @@ def find_cover_sets(arcs: Iterable[Arc]) -> list[frozenset[int]]:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
+class Charges:
+    """The charges c of a model: where a trip may take energy.
+
+    Attributes
+    ----------
+    trip, supply
+        (n_charge,) trip, as a row of ``TripRows.trips``, and supply of each; trips ascend.
+    most
+        (n_charge,) the most that can be charged there, in shares of the trip's need.
+    stop
+        (n_charge,) stop of each; of the first pass where passes are taken together.
+    """
+
+    trip: IntArray
+    supply: IntArray
+    most: FloatArray
+    stop: LongArray
+
+    @property
+    def n_charge(self) -> int:
+        """Number of charges."""
+        return int(self.trip.size)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
 class TripRows:
     """The trips that enter the model, and their rows over (y, z, c).
 
@@ -118,24 +164,26 @@ class TripRows:
     ----------
     trips
         (n_modelled,) trips that need a charge and could be made if every site were open.
-    stops
-        (n_used,) their stops, in order.
+    charges
+        Where they may charge.
     free
         (n_trip,) trips that need no charge on the way.
     blocks
         The rows.
     energy
-        (n_supply, n_used) what a whole trip's charge at a stop takes of its supply (kWh/day).
+        (n_supply, n_charge) what a whole trip's charge takes of its supply (kWh/day).
     """
 
     trips: IntArray
-    stops: LongArray
+    charges: Charges
     free: BoolArray
     blocks: tuple[Block, ...]
     energy: sp.csr_array
 
 
-def build_trip_rows(corridors: CorridorInstance, columns: Columns, *, n_supply: int) -> TripRows:
+def build_trip_rows(
+    corridors: CorridorInstance, columns: Columns, *, n_supply: int, detail: Detail
+) -> TripRows:
     """Build every row that the trips add.
 
     Parameters
@@ -146,70 +194,89 @@ def build_trip_rows(corridors: CorridorInstance, columns: Columns, *, n_supply: 
         The tiers that may be built.
     n_supply
         Number of sites and stations.
+    detail
+        How much to tell of when a trip charges.
     """
+    is_available = np.ones(n_supply, dtype=bool)
+    is_available[: columns.n_site] = columns.buildable
+    available = frozenset(np.flatnonzero(is_available).tolist())
     arcs_of = [find_arcs(corridors, q) for q in range(corridors.n_trip)]
-    standing = frozenset(range(columns.n_site, n_supply))
-    available = standing | frozenset(np.flatnonzero(columns.buildable).tolist())
     covers = [[members & available for members in find_cover_sets(arcs)] for arcs in arcs_of]
     free = (corridors.need_m <= 0) & np.array([not sets for sets in covers], dtype=bool)
     trips = np.array(
         [q for q in range(corridors.n_trip) if not free[q] and all(covers[q])], dtype=np.int32
     )
-    counts = np.diff(corridors.stop_start)[trips]
-    stops = np.concatenate(
-        [np.arange(*corridors.stop_start[q : q + 2]) for q in trips] or [np.empty(0, np.int64)]
-    ).astype(np.int64)
-    shape = _Shape(
-        n_column=columns.n_column,
-        first_stop=np.concatenate(([0], np.cumsum(counts))).astype(np.int64),
-        n_trip=trips.size,
-        n_stop=stops.size,
-    )
-    modelled = [(r, int(q)) for r, q in enumerate(trips)]
-    needs = corridors.need_m
-    rows = [
-        _cover_rows(
-            shape, columns, ((r, members) for r, q in modelled for members in covers[q]), standing
-        ),
-        _charge_rows(shape, ((r, arcs_of[q], int(needs[q])) for r, q in modelled)),
-        _battery_rows(shape, corridors, modelled),
+    charges = find_charges(corridors, trips, is_available, n_supply=n_supply, detail=detail)
+    shape = _Shape(columns.n_column, trips.size, charges)
+    blocks = [
+        _cover_rows(shape, columns, [covers[q] for q in trips]),
         _need_rows(shape),
-        _open_rows(shape, corridors, columns, trips, stops),
+        _open_rows(shape, columns),
     ]
-    trip = corridors.stop_trip[stops]
-    kwh = (corridors.cars * needs * corridors.kwh_per_km / METRES_PER_KM)[trip]
+    if detail is Detail.STOPS:
+        blocks.append(_charge_rows(shape, corridors, trips, [arcs_of[q] for q in trips]))
+        blocks.append(_battery_rows(shape, corridors, trips))
+    else:
+        blocks.append(_most_rows(shape))
+        if detail is Detail.FAR_PARTS:
+            blocks.append(_far_rows(shape, corridors, trips, [arcs_of[q] for q in trips]))
+    kwh = corridors.cars * corridors.need_m * corridors.kwh_per_km / METRES_PER_KM
     energy = sp.csr_array(
-        (kwh, (corridors.stop_supply[stops], np.arange(stops.size))),
-        shape=(n_supply, stops.size),
+        (kwh[trips][charges.trip], (charges.supply, np.arange(charges.n_charge))),
+        shape=(n_supply, charges.n_charge),
     )
-    return TripRows(trips=trips, stops=stops, free=free, blocks=tuple(rows), energy=energy)
+    return TripRows(trips=trips, charges=charges, free=free, blocks=tuple(blocks), energy=energy)
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+def find_charges(
+    corridors: CorridorInstance,
+    trips: IntArray,
+    is_available: BoolArray,
+    *,
+    n_supply: int,
+    detail: Detail,
+) -> Charges:
+    """Return where the trips may charge: at each stop, or at each site once for all its passes."""
+    row_of_trip = np.full(corridors.n_trip, -1, dtype=np.int32)
+    row_of_trip[trips] = np.arange(trips.size)
+    row = row_of_trip[corridors.stop_trip]
+    stop = np.flatnonzero((row >= 0) & is_available[corridors.stop_supply])
+    row, supply = row[stop], corridors.stop_supply[stop]
+    passes = np.ones(stop.size)
+    if detail is not Detail.STOPS:
+        _, first, count = np.unique(
+            row.astype(np.int64) * n_supply + supply, return_index=True, return_counts=True
+        )
+        order = np.argsort(first)
+        kept, passes = first[order], count[order].astype(np.float64)
+        stop, row, supply = stop[kept], row[kept], supply[kept]
+    fits = (corridors.full_m - corridors.reserve_m) / np.maximum(corridors.need_m, 1)
+    return Charges(
+        trip=row.astype(np.int32),
+        supply=supply.astype(np.int32),
+        most=np.minimum(1.0, passes * fits[trips][row]),
+        stop=stop.astype(np.int64),
+    )
+
+
 class _Shape:
     """Where the variables (y, z, c) of the trips' rows stand."""
 
-    n_column: int
-    first_stop: LongArray
-    n_trip: int
-    n_stop: int
-
-    @property
-    def width(self) -> int:
-        return self.n_column + self.n_trip + self.n_stop
+    def __init__(self, n_column: int, n_trip: int, charges: Charges) -> None:
+        self.n_column, self.n_trip, self.charges = n_column, n_trip, charges
+        self.first_charge = n_column + n_trip
+        self.width = self.first_charge + charges.n_charge
+        self.start = np.searchsorted(charges.trip, np.arange(n_trip + 1))
 
     def share(self, r: int) -> int:
         """Return the column of a trip's share z."""
         return self.n_column + r
 
-    def n_charge(self, r: int) -> int:
-        """Return how many stops a trip has."""
-        return int(self.first_stop[r + 1] - self.first_stop[r])
-
-    def charges(self, r: int, n: int) -> range:
-        """Return the columns of a trip's first n charges."""
-        first = self.n_column + self.n_trip + int(self.first_stop[r])
-        return range(first, first + n)
+    def until(self, r: int, stop: int) -> list[int]:
+        """Return the columns of a trip's charges at stops before the given one."""
+        first, last = self.start[r], self.start[r + 1]
+        end = first + int(np.searchsorted(self.charges.stop[first:last], stop))
+        return list(range(self.first_charge + first, self.first_charge + end))
 
 
 _Entries = tuple[list[int], list[float], float, float]
@@ -217,8 +284,9 @@ _Entries = tuple[list[int], list[float], float, float]
 
 def _assemble(rows: Iterable[_Entries], width: int) -> Block:
     """Return rows of (members, coefficients, lower, upper) as one block."""
-    members, coefficients, lower, upper = [], [], [], []
-    start = [0]
+    members: list[int] = []
+    coefficients: list[float] = []
+    lower, upper, start = [], [], [0]
     for member, coefficient, low, high in rows:
         members += member
         coefficients += coefficient
@@ -236,60 +304,56 @@ def _assemble(rows: Iterable[_Entries], width: int) -> Block:
     )
 
 
-def _cover_rows(
-    shape: _Shape,
-    columns: Columns,
-    covers: Iterable[tuple[int, frozenset[int]]],
-    standing: frozenset[int],
-) -> Block:
+def _cover_rows(shape: _Shape, columns: Columns, covers: list[list[frozenset[int]]]) -> Block:
     """Σ_{j ∈ K} Σ_k y_jk ≥ z_q, unless a station that stands today is among K."""
 
     def rows() -> Iterator[_Entries]:
-        for r, members in covers:
-            if members & standing:
-                continue
-            open_ = [
-                column
-                for j in sorted(members)
-                for column in range(columns.start[j], columns.start[j + 1])
-            ]
-            yield [*open_, shape.share(r)], [1.0] * len(open_) + [-1.0], 0.0, math.inf
+        for r, sets in enumerate(covers):
+            for members in sets:
+                if max(members) >= columns.n_site:
+                    continue
+                opened = [k for j in sorted(members) for k in _columns_of(columns, j)]
+                yield [*opened, shape.share(r)], [1.0] * len(opened) + [-1.0], 0.0, math.inf
 
     return _assemble(rows(), shape.width)
 
 
-def _charge_rows(shape: _Shape, trips: Iterable[tuple[int, list[Arc], int]]) -> Block:
-    """Σ_{s < e} c_qs ≥ a_qe z_q; of several arcs after the same stop the hardest."""
+def _charge_rows(
+    shape: _Shape, corridors: CorridorInstance, trips: IntArray, arcs_of: list[list[Arc]]
+) -> Block:
+    """Σ_{s < e} c_qs ≥ a_qe z_q; of several arcs after the same charge the hardest."""
 
     def rows() -> Iterator[_Entries]:
-        for r, arcs, need in trips:
+        for r, arcs in enumerate(arcs_of):
+            need = int(corridors.need_m[trips[r]])
+            first = int(corridors.stop_start[trips[r]])
             hardest: dict[int, int] = {}
             for arc in arcs:
-                hardest[arc.n_before] = max(arc.least_m, hardest.get(arc.n_before, 0))
+                n = len(shape.until(r, first + arc.n_before))
+                hardest[n] = max(arc.least_m, hardest.get(n, 0))
             for n, least in sorted(hardest.items()):
-                # After the last stop the need itself is asked for, by a row of its own.
-                if least > 0 and n < shape.n_charge(r):
-                    charges = list(shape.charges(r, n))
+                # After the last charge the need itself is asked for, by a row of its own.
+                if least > 0 and n < shape.start[r + 1] - shape.start[r]:
+                    begin = shape.first_charge + int(shape.start[r])
+                    charges = list(range(begin, begin + n))
                     coefficients = [1.0] * n + [-least / need]
                     yield [*charges, shape.share(r)], coefficients, 0.0, math.inf
 
     return _assemble(rows(), shape.width)
 
 
-def _battery_rows(
-    shape: _Shape, corridors: CorridorInstance, trips: Iterable[tuple[int, int]]
-) -> Block:
+def _battery_rows(shape: _Shape, corridors: CorridorInstance, trips: IntArray) -> Block:
     """Σ_{s' ≤ s} c_qs' ≤ b_qs z_q, where the battery is smaller than the need."""
 
     def rows() -> Iterator[_Entries]:
-        for r, q in trips:
-            first, last = corridors.stop_start[q : q + 2].tolist()
+        for r, q in enumerate(trips.tolist()):
             need = int(corridors.need_m[q])
-            room = corridors.stop_m[first:last] + int(corridors.full_m[q] - corridors.start_m[q])
-            for n, most in enumerate(np.maximum(room, 0).tolist(), 1):
+            spare = int(corridors.full_m[q] - corridors.start_m[q])
+            for s in shape.charges.stop[shape.start[r] : shape.start[r + 1]].tolist():
+                most = max(0, int(corridors.stop_m[s]) + spare)
                 if most < need:
-                    charges = list(shape.charges(r, n))
-                    coefficients = [1.0] * n + [-most / need]
+                    charges = shape.until(r, s + 1)
+                    coefficients = [1.0] * len(charges) + [-most / need]
                     yield [*charges, shape.share(r)], coefficients, -math.inf, 0.0
 
     return _assemble(rows(), shape.width)
@@ -300,32 +364,94 @@ def _need_rows(shape: _Shape) -> Block:
 
     def rows() -> Iterator[_Entries]:
         for r in range(shape.n_trip):
-            n = shape.n_charge(r)
-            yield [*shape.charges(r, n), shape.share(r)], [1.0] * n + [-1.0], 0.0, 0.0
+            first, last = shape.first_charge + shape.start[r : r + 2]
+            charges = list(range(first, last))
+            yield [*charges, shape.share(r)], [1.0] * len(charges) + [-1.0], 0.0, 0.0
 
     return _assemble(rows(), shape.width)
 
 
-def _open_rows(
-    shape: _Shape,
-    corridors: CorridorInstance,
-    columns: Columns,
-    trips: IntArray,
-    stops: LongArray,
-) -> Block:
+def _open_rows(shape: _Shape, columns: Columns) -> Block:
     """c_qs ≤ m_qs Σ_k y_jk, m the most that fits in a battery, in shares of the need."""
-    trip = corridors.stop_trip[stops]
-    fits = (corridors.full_m - corridors.reserve_m)[trip] / corridors.need_m[trip]
-    most = np.minimum(1.0, fits)
-    first = shape.n_column + trips.size
+    charges = shape.charges
 
     def rows() -> Iterator[_Entries]:
-        for s, j in enumerate(corridors.stop_supply[stops].tolist()):
+        for c, (j, most) in enumerate(
+            zip(charges.supply.tolist(), charges.most.tolist(), strict=True)
+        ):
             if j < columns.n_site:
-                open_ = list(range(columns.start[j], columns.start[j + 1]))
-                yield [*open_, first + s], [-float(most[s])] * len(open_) + [1.0], -math.inf, 0.0
+                opened = list(_columns_of(columns, j))
+                coefficients = [-most] * len(opened) + [1.0]
+                yield [*opened, shape.first_charge + c], coefficients, -math.inf, 0.0
 
     return _assemble(rows(), shape.width)
+
+
+def _most_rows(shape: _Shape) -> Block:
+    """c_qj ≤ m_qj z_q, m being what fits in the battery on all passes."""
+    charges = shape.charges
+
+    def rows() -> Iterator[_Entries]:
+        for c in np.flatnonzero(charges.most < 1.0).tolist():
+            most, share = float(charges.most[c]), shape.share(int(charges.trip[c]))
+            yield [shape.first_charge + c, share], [1.0, -most], -math.inf, 0.0
+
+    return _assemble(rows(), shape.width)
+
+
+def _far_rows(
+    shape: _Shape, corridors: CorridorInstance, trips: IntArray, arcs_of: list[list[Arc]]
+) -> Block:
+    """Bound what the part of a tour beyond a site takes and bears."""
+
+    def rows() -> Iterator[_Entries]:
+        for r, (q, arcs) in enumerate(zip(trips.tolist(), arcs_of, strict=True)):
+            first, last = corridors.stop_start[q : q + 2].tolist()
+            need, there = int(corridors.need_m[q]), int(corridors.there_m[q])
+            at = corridors.stop_m[first:last]
+            least = np.zeros(last - first + 1, dtype=np.int64)
+            for arc in arcs:
+                least[arc.n_before] = max(least[arc.n_before], arc.least_m)
+            least = np.maximum.accumulate(least)
+            spare = int(corridors.full_m[q] - corridors.start_m[q])
+            most = np.clip(np.concatenate(([0], at + spare)), 0, need)
+            charges = shape.charges
+            begin, end = shape.start[r : r + 2].tolist()
+            of_supply = {j: c for c, j in enumerate(charges.supply[begin:end].tolist(), begin)}
+            supply = corridors.stop_supply[first:last].tolist()
+            for low in range(1, int(np.searchsorted(at, there, side="right"))):
+                # The stops low … high - 1 lie beyond the one before them, there and back.
+                high = int(np.searchsorted(at, 2 * there - at[low], side="right"))
+                inside = {j for j in supply[low:high] if j in of_supply}
+                whole = inside - set(supply[:low]) - set(supply[high:])
+                takes, bears = int(least[high] - most[low]), int(most[high] - least[low])
+                for members, bound, is_least in ((inside, takes, True), (whole, bears, False)):
+                    columns = [shape.first_charge + of_supply[j] for j in sorted(members)]
+                    row = [*columns, shape.share(r)], [1.0] * len(columns) + [-bound / need]
+                    if is_least and bound > 0:
+                        yield *row, 0.0, math.inf
+                    elif not is_least and bound < need and columns:
+                        yield *row, -math.inf, 0.0
+
+    return _assemble(rows(), shape.width)
+
+
+def _columns_of(columns: Columns, j: int) -> range:
+    return range(int(columns.start[j]), int(columns.start[j + 1]))
+
+
+def _find_rows(mine: Charges, trip: LongArray, theirs: Charges) -> list[int]:
+    """Return the charge of a model that each charge of another belongs to.
+
+    That is the one of the same trip at the same stop or, where passes are taken together, site.
+    """
+    at_stop = np.isin(theirs.stop, mine.stop).all()
+    if at_stop:
+        return [int(c) for c in np.searchsorted(mine.stop, theirs.stop)]
+    index = {
+        key: c for c, key in enumerate(zip(mine.trip.tolist(), mine.supply.tolist(), strict=True))
+    }
+    return [index[key] for key in zip(trip.tolist(), theirs.supply.tolist(), strict=True)]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -357,8 +483,42 @@ class JointModel:
         """Where c begins."""
         return self.first_share + self.rows.trips.size
 
+    def tier_of_site(self, values: FloatArray) -> IntArray:
+        """(n_site,) opened tiers of a solver's point."""
+        chosen = np.flatnonzero(np.round(values[: self.columns.n_column]))
+        return self.columns.tier_of_site(chosen)
 
-def build_joint_model(instance: SitingInstance, corridors: CorridorInstance) -> JointModel:
+    def carry_over(self, other: JointModel, values: FloatArray) -> FloatArray:
+        """Return the point of another model of the same instances as one of this model.
+
+        Parameters
+        ----------
+        other
+            A model that tells as much or more, with fewer sites or as many.
+        values
+            Its point.
+        """
+        point = np.zeros(self.model.cost.size)
+        tier = other.tier_of_site(values)
+        point[: self.columns.n_column] = tier[self.columns.site] == self.columns.tier
+        point[self.columns.n_column : self.first_share] = values[
+            other.columns.n_column : other.first_share
+        ]
+        row = np.searchsorted(self.rows.trips, other.rows.trips)
+        point[self.first_share + row] = values[other.first_share : other.first_charge]
+        mine, theirs = self.rows.charges, other.rows.charges
+        for charge, c in zip(
+            values[other.first_charge :].tolist(),
+            _find_rows(mine, row[theirs.trip], theirs),
+            strict=True,
+        ):
+            point[self.first_charge + c] += charge
+        return point
+
+
+def build_joint_model(
+    instance: SitingInstance, corridors: CorridorInstance, *, detail: Detail
+) -> JointModel:
     """Build the one model of city demand and trips.
 
     Parameters
@@ -367,13 +527,14 @@ def build_joint_model(instance: SitingInstance, corridors: CorridorInstance) -> 
         The city's demand, all sites and stations, the budget and every other rule.
     corridors
         The trips, on the same sites and stations.
+    detail
+        How much to tell of when a trip charges.
     """
     links = build_links(instance, supply_used=np.ones(instance.n_supply, dtype=bool), merged=True)
     columns = build_columns(instance)
     n_column, n_link = columns.n_column, links.n_link
-    trips = build_trip_rows(corridors, columns, n_supply=instance.n_supply)
-    n_trip, n_stop = trips.trips.size, trips.stops.size
-    nothing = sp.csr_array((0, n_trip + n_stop))
+    trips = build_trip_rows(corridors, columns, n_supply=instance.n_supply, detail=detail)
+    n_trip, n_charge = trips.trips.size, trips.charges.n_charge
     capacity = capacity_rows(links, columns, instance.station_capacity_kwh_per_day)
     shared = Block(
         matrix=sp.csr_array(
@@ -391,19 +552,19 @@ def build_joint_model(instance: SitingInstance, corridors: CorridorInstance) -> 
     ]
     blocks = [
         shared,
-        *(_widen(block, block.matrix.shape[1], 0, nothing.shape[1]) for block in city),
+        *(_widen(block, block.matrix.shape[1], 0, n_trip + n_charge) for block in city),
         *(_widen(block, n_column, n_link, 0) for block in trips.blocks),
     ]
-    n_other = n_link + n_trip + n_stop
+    n_other = n_link + n_trip + n_charge
     worth = corridors.worth_kwh * corridors.cars
     return JointModel(
         model=MixedIntegerModel(
             cost=np.concatenate(
-                (np.zeros(n_column), -links.worth, -worth[trips.trips], np.zeros(n_stop))
+                (np.zeros(n_column), -links.worth, -worth[trips.trips], np.zeros(n_charge))
             ),
             lower=np.zeros(n_column + n_other),
             upper=np.concatenate(
-                (np.ones(n_column), links.row_kwh_per_day[links.row], np.ones(n_trip + n_stop))
+                (np.ones(n_column), links.row_kwh_per_day[links.row], np.ones(n_trip + n_charge))
             ),
             integer=np.arange(n_column + n_other) < n_column,
             matrix=sp.csr_array(sp.vstack([block.matrix for block in blocks], format="csr")),

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from siting.corridors.formulation import build_joint_model, find_arcs
+from siting.corridors.formulation import Detail, build_joint_model, find_arcs
 from siting.corridors.instance import TripPlan, compute_trip_energy
 from siting.domain import Engine, SolveStatus
 from siting.instance import (
@@ -22,7 +22,7 @@ from siting.instance import (
     settle_flows,
 )
 from siting.optimise.assignment import assign_drivers
-from siting.optimise.limits import StopReason, Watch, compute_gap
+from siting.optimise.limits import Limits, StopReason, Watch, compute_gap
 from siting.optimise.mip import solve_mip
 from siting.optimise.result import SolveResult
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from siting.corridors.formulation import JointModel
     from siting.corridors.instance import CorridorInstance
-    from siting.domain import BoolArray, FloatArray, LongArray
+    from siting.domain import BoolArray, FloatArray, IntArray, LongArray
     from siting.instance import SitingInstance
     from siting.optimise.limits import Progress
     from siting.optimise.result import SolveOptions
@@ -92,43 +92,121 @@ def solve_joint(
         what that loses is in the objective and the gap.
     """
     started_cpu_s = time.process_time()
-    joint = build_joint_model(instance, corridors)
-    engine = Engine.SCIP if options.engine is Engine.SCIP else Engine.HIGHS
-    with Watch(options, on_progress=progress) as watch:
+    # Half of the gap is for the solver's tree, half for what the relaxation leaves out.
+    half = replace(options, gap=options.gap / 2)
+    with Watch(half, on_progress=progress) as watch:
+        run = _Run(instance, corridors, watch, options)
+        for detail in (Detail.SITES, Detail.FAR_PARTS):
+            if not run.settled:
+                run.relaxed(detail)
+        if not run.settled:
+            run.exact()
+        return run.conclude(started_cpu_s)
+
+
+class _Run:
+    """One solve as it goes: the best plan, the least bound, and who found them."""
+
+    def __init__(
+        self,
+        instance: SitingInstance,
+        corridors: CorridorInstance,
+        watch: Watch,
+        options: SolveOptions,
+    ) -> None:
+        self.instance, self.corridors, self.watch = instance, corridors, watch
+        self.gap = options.gap
+        self.engine = Engine.SCIP if options.engine is Engine.SCIP else Engine.HIGHS
+        self.objective, self.bound = -math.inf, math.inf
+        self.decision: Decision | None = None
+        self.trips: TripPlan | None = None
+        self.infeasible = False
+        self.best: tuple[JointModel, FloatArray] | None = None
+
+    @property
+    def settled(self) -> bool:
+        """Whether nothing is left to do: proven, impossible, or stopped."""
+        proven = compute_gap(self.objective, self.bound) <= self.gap
+        return proven or self.infeasible or self.watch.stop_reason is not None
+
+    def relaxed(self, detail: Detail) -> None:
+        """Bound by a model that tells less, and try its sites with the exact one."""
+        joint = build_joint_model(self.instance, self.corridors, detail=detail)
+        answer = self._solve(joint)
+        if answer is not None:
+            self._try(joint.tier_of_site(answer))
+
+    def exact(self) -> None:
+        """Solve the exact model, from the best plan there is."""
+        joint = build_joint_model(self.instance, self.corridors, detail=Detail.STOPS)
+        answer = self._solve(joint)
+        if answer is not None:
+            self._keep(*_settle(self.instance, self.corridors, joint, answer))
+
+    def _solve(self, joint: JointModel) -> FloatArray | None:
         answer = solve_mip(
             joint.model,
-            watch,
-            engine=engine,
-            on_step=lambda objective, bound: watch.report(-objective, -bound),
+            self.watch,
+            engine=self.engine,
+            start=None if self.best is None else joint.carry_over(*self.best),
+            on_step=lambda objective, bound: self.watch.report(
+                max(-objective, self.objective), min(-bound, self.bound)
+            ),
         )
-        decision, trips, objective = None, None, -math.inf
-        if answer.values is not None:
-            decision, trips = _settle(instance, corridors, joint, answer.values)
-            objective = evaluate(instance, decision).objective_kwh_per_day + compute_trip_worth(
-                corridors, trips
-            )
-        infeasible = answer.status is SolveStatus.INFEASIBLE
-        bound = -math.inf if infeasible else max(-answer.bound, objective)
-        gap = compute_gap(objective, bound)
-        proven = decision is not None and gap <= options.gap
-        watch.report(objective, bound)
+        self.infeasible = answer.status is SolveStatus.INFEASIBLE
+        self.bound = min(self.bound, -answer.bound)
+        return answer.values
+
+    def _try(self, tier_of_site: IntArray) -> None:
+        """Take the sites as given: who charges where is then a linear program."""
+        is_chosen = np.arange(self.instance.n_tier) == tier_of_site[:, None]
+        given = self.instance.replace(tier_allowed=self.instance.tier_allowed & is_chosen)
+        joint = build_joint_model(given, self.corridors, detail=Detail.STOPS)
+        fixed = np.arange(joint.model.cost.size) < joint.columns.n_column
+        linear = replace(
+            joint.model,
+            lower=np.where(fixed, 1.0, joint.model.lower),
+            integer=np.zeros_like(joint.model.integer),
+        )
+        # A linear program of few sites takes seconds, and without it there is no plan.
+        answer = solve_mip(linear, Watch(Limits(n_threads=self.watch.limits.n_threads)))
+        if answer.values is not None and self._keep(
+            *_settle(given, self.corridors, joint, answer.values)
+        ):
+            self.best = joint, answer.values
+
+    def _keep(self, decision: Decision, trips: TripPlan) -> bool:
+        city = evaluate(self.instance, decision).objective_kwh_per_day
+        objective = city + compute_trip_worth(self.corridors, trips)
+        is_better = objective > self.objective
+        if is_better:
+            self.decision, self.trips, self.objective = decision, trips, objective
+        return is_better
+
+    def conclude(self, started_cpu_s: float) -> JointResult:
+        """Return the result, its gap measured at the settled plan."""
+        bound = -math.inf if self.infeasible else max(self.bound, self.objective)
+        gap = compute_gap(self.objective, bound)
+        proven = self.decision is not None and gap <= self.gap
+        self.watch.report(self.objective, bound)
         status = SolveStatus.OPTIMAL if proven else SolveStatus.FEASIBLE
-        if decision is None:
-            status = SolveStatus.INFEASIBLE if infeasible else SolveStatus.NO_PLAN
+        if self.decision is None:
+            status = SolveStatus.INFEASIBLE if self.infeasible else SolveStatus.NO_PLAN
         solve = SolveResult(
             status=status,
-            decision=decision,
-            objective=objective,
+            decision=self.decision,
+            objective=self.objective,
             bound=bound,
             gap=gap,
             bound_by_duality=math.inf,
-            engine=engine.value,
-            stopped=(StopReason.PROVEN if proven else watch.stop_reason) or StopReason.EXHAUSTED,
-            wall_s=watch.seconds,
+            engine=self.engine.value,
+            stopped=(StopReason.PROVEN if proven else self.watch.stop_reason)
+            or StopReason.EXHAUSTED,
+            wall_s=self.watch.seconds,
             cpu_s=time.process_time() - started_cpu_s,
-            work=watch.work,
+            work=self.watch.work,
         )
-    return JointResult(solve=solve, trips=trips)
+        return JointResult(solve=solve, trips=self.trips)
 
 
 def cover_today(
@@ -175,19 +253,17 @@ def _settle(
     values: FloatArray,
 ) -> tuple[Decision, TripPlan]:
     """Return the solver's answer in whole metres, thousandths of cars and whole watt-hours."""
-    chosen = np.flatnonzero(np.round(values[: joint.columns.n_column]))
-    tier_of_site = joint.columns.tier_of_site(chosen)
+    tier_of_site = joint.tier_of_site(values)
     is_open = np.concatenate((tier_of_site != CLOSED, np.ones(instance.n_station, dtype=bool)))
     share = joint.rows.free.astype(np.float64)
     charge_m = np.zeros(corridors.n_stop, dtype=np.int64)
-    charge = values[joint.first_charge :]
-    at = 0
+    charge = np.zeros(corridors.n_stop)
+    charge[joint.rows.charges.stop] = values[joint.first_charge :]
     for q, z in zip(joint.rows.trips.tolist(), values[joint.first_share :], strict=False):
         first, last = corridors.stop_start[q : q + 2].tolist()
-        part, at = charge[at : at + last - first], at + last - first
         if z <= NO_SHARE:
             continue
-        wanted = np.cumsum(part) * (int(corridors.need_m[q]) / z)
+        wanted = np.cumsum(charge[first:last]) * (int(corridors.need_m[q]) / z)
         settled = settle_charges(
             corridors, q, wanted, is_open=is_open[corridors.stop_supply[first:last]]
         )
