@@ -253,7 +253,8 @@ def _change_instance(
     changed = replace(inputs, study=change_study(plan.case.study, doubt, factor))
     fits = survey if doubt is Doubt.WAIT else None
     built = build_case(changed, survey=fits).instance
-    return built.replace(requirements=instance.requirements) if fits is not None else built
+    same_sites = built.site_ids == instance.site_ids
+    return built.replace(requirements=instance.requirements) if same_sites else built
 
 
 def _same_tiers(plan: SitingPlan, instance: SitingInstance) -> IntArray | None:
