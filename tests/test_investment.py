@@ -298,7 +298,8 @@ def test_fairness_is_the_studys_choice_and_has_a_price(case: SitingCase) -> None
 def test_who_leaves_goes_alone_and_so_does_the_other(investment: JointInvestment) -> None:
     what_if = compare(investment, left=["bee"])
     table = what_if.table[what_if.table["rule"] == "nucleolus"].set_index("brand")
-    assert table["takes_part"].to_dict() == {"ant": True, "bee": False}
+    assert table["takes_part"].all()
+    assert table["then_takes_part"].to_dict() == {"ant": True, "bee": False}
     assert table["then_pays_cny"].to_dict() == pytest.approx({"ant": 1e6, "bee": 1e6})
     assert table["then_gain_cny"].tolist() == pytest.approx([0, 0], abs=A_FEW_WH_CNY)
     assert table["change_of_gain_cny"].tolist() == pytest.approx([-5e5, -5e5], abs=A_FEW_WH_CNY)
@@ -306,6 +307,30 @@ def test_who_leaves_goes_alone_and_so_does_the_other(investment: JointInvestment
     leaving = compute_leaving(investment)
     assert list(leaving["leaves"]) == ["ant", "ant", "bee", "bee"]
     assert leaving["change_of_gain_cny"].tolist() == pytest.approx([-5e5] * 4, abs=A_FEW_WH_CNY)
+
+
+def test_who_joins_was_alone_before_and_everybodys_bill_changes(
+    investment: JointInvestment,
+) -> None:
+    """Each paid 1 million for a site of its own; together they pay half of one."""
+    what_if = compare(investment, joined=["bee"])
+    table = what_if.table[what_if.table["rule"] == "shapley"].set_index("brand")
+    assert table["takes_part"].to_dict() == {"ant": True, "bee": False}
+    assert table["then_takes_part"].all()
+    assert table["pays_cny"].to_dict() == pytest.approx({"ant": 1e6, "bee": 1e6})
+    assert table["change_of_pays_cny"].tolist() == pytest.approx([-5e5, -5e5], abs=A_FEW_WH_CNY)
+    assert table["change_of_gain_cny"].tolist() == pytest.approx([5e5, 5e5], abs=A_FEW_WH_CNY)
+    assert "bee joins" in what_if.summary_lines(SplitRule.SHAPLEY)[0]
+
+
+@pytest.mark.parametrize(
+    ("joined", "left"), [(["bee"], ["bee"]), ([], ["ant", "bee"]), (["ant", "bee"], [])]
+)
+def test_movers_that_make_no_sense_are_faults(
+    investment: JointInvestment, joined: list[str], left: list[str]
+) -> None:
+    with pytest.raises(StudyError):
+        compare(investment, joined=joined, left=left)
 
 
 def test_another_budget_changes_the_bills(case: SitingCase, investment: JointInvestment) -> None:
@@ -342,6 +367,9 @@ def test_what_if_from_the_command(study_path: Path, tmp_path: Path) -> None:
     assert "bee" in (folder / "alliance.html").read_text("utf-8").lower()
     assert CliRunner().invoke(app, command).exit_code == 0
     assert not (folder / "what_if.csv").exists()
+    joins = CliRunner().invoke(app, [*command, "--joins", "bee"])
+    assert "what if    bee joins" in joins.output
+    assert "joins with its fleet" in (folder / "alliance.html").read_text("utf-8")
     wrong = CliRunner().invoke(app, [*command, "--without", "cat", "--budget", "dog=1"])
     assert wrong.exit_code == ExitCode.BAD_INPUT
     assert "cat" in wrong.stderr

@@ -198,6 +198,10 @@ def alliance(
             "--target", help="Compare what the plan's service would cost each coalition alone."
         ),
     ] = False,
+    joins: Annotated[
+        list[str] | None,
+        typer.Option(help="What if this brand stood outside at first, and joined? Repeatable."),
+    ] = None,
     without: Annotated[
         list[str] | None,
         typer.Option(help="What if this brand leaves? May be given more than once."),
@@ -220,10 +224,11 @@ def alliance(
         asked = read_study(study)
         if target:
             asked = joint.change_alliance(asked, game=AllianceGame.TARGET)
-        left, budgets = without or [], joint.parse_budgets(budget or [])
-        joint.require_brands(asked, [*left, *budgets])
+        joined, left, budgets = joins or [], without or [], joint.parse_budgets(budget or [])
+        joint.require_brands(asked, [*joined, *left, *budgets])
+        joint.require_movers(asked, joined=joined, left=left)
         folder = out_folder or Path("outputs", f"{asked.name}-alliance")
-        with _StageReport() as report:
+        with pipeline.hold_folder(folder), _StageReport() as report:
             inputs = pipeline.read_inputs(asked, cache_folder=cache, on_stage=report.stage)
             case = pipeline.build_case(inputs, on_stage=report.stage)
             cases = [case, joint.change_budgets(case, budgets)] if budgets else [case]
@@ -238,7 +243,9 @@ def alliance(
                 )
                 for each in cases
             ]
-            what_if = joint.compare(investment, *then, left=left) if left or budgets else None
+            what_if = None
+            if joined or left or budgets:
+                what_if = joint.compare(investment, *then, left=left, joined=joined)
             report.stage(pipeline.Stage.WRITE)
             pipeline.write_investment(investment, folder, what_if=what_if)
     _print_stages(report)

@@ -7,6 +7,7 @@ from siting.investment.build import (
     change_budgets,
     parse_budgets,
     require_brands,
+    require_movers,
 )
 from siting.investment.joint import JointInvestment, solve_investment
 from siting.investment.what_if import WhatIf, compare, compute_leaving, leave
@@ -23,5 +24,6 @@ __all__ = [
     "leave",
     "parse_budgets",
     "require_brands",
+    "require_movers",
     "solve_investment",
 ]

@@ -14,7 +14,7 @@ from siting.optimise.value import Valuation
 from siting.study import AllianceGame, total_budget_cny
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from siting.case import SitingCase
     from siting.instance import SitingInstance
@@ -172,5 +172,33 @@ def require_brands(study: Study, named: Iterable[str]) -> None:
         for name in named
         if name not in known
     ]
+    if faults:
+        raise StudyError(faults)
+
+
+def require_movers(study: Study, *, joined: Sequence[str] = (), left: Sequence[str] = ()) -> None:
+    """Refuse brands that are unknown or go both ways, and an alliance that nobody is in.
+
+    Raises
+    ------
+    StudyError
+        With every brand that is wrong.
+    """
+    require_brands(study, [*joined, *left])
+    faults = [
+        Fault(
+            column="--joins",
+            value=brand,
+            what="is to join and to leave",
+            remedy="name it once",
+        )
+        for brand in joined
+        if brand in left
+    ]
+    known = {brand.id for brand in study.brands}
+    for column, movers in (("--joins", joined), ("--without", left)):
+        if known <= set(movers):
+            what, remedy = "leaves nobody in the alliance", "let one brand at least be in it"
+            faults.append(Fault(column=column, value=", ".join(movers), what=what, remedy=remedy))
     if faults:
         raise StudyError(faults)

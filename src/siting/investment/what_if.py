@@ -1,8 +1,8 @@
 """What if a brand leaves, one joins, or budgets change: the new bills, and the change of each.
 
 A brand that leaves asks for no new solve: what those who stay can do is a coalition that is solved
-already. Its drivers stay in the city and keep their part of third parties' stations. Read from
-right to left the same table says what a brand brings that joins with its fleet.
+already. Its drivers stay in the city and keep their part of third parties' stations. A brand of the
+study that joins with its fleet starts where it would be had it left: outside, alone.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ import pandas as pd
 from siting.alliance.games import leave_out
 from siting.alliance.rules import Split, compute_splits
 from siting.instance import evaluate
-from siting.investment.build import require_brands
+from siting.investment.build import require_movers
 from siting.investment.joint import JointInvestment, gather_facts
+from siting.study import SplitRule
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from siting.domain import FloatArray
-    from siting.study import SplitRule
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -80,14 +80,15 @@ class WhatIf:
 
     Attributes
     ----------
-    left
-        Ids of the brands that leave.
+    joined, left
+        Ids of the brands that join, and that leave.
     budget_cny
         Budgets that change, by brand.
     before, after
         The situations.
     """
 
+    joined: tuple[str, ...]
     left: tuple[str, ...]
     budget_cny: dict[str, float]
     before: Outcome
@@ -100,19 +101,22 @@ class WhatIf:
         Returns
         -------
         DataFrame
-            ``rule``, ``brand``, ``takes_part``; ``pays_cny``, ``then_pays_cny``,
-            ``change_of_pays_cny``; the same of ``gain`` (over going alone); ``served_kwh_per_day``,
-            ``then_served_kwh_per_day``.
+            ``rule``, ``brand``, ``takes_part``, ``then_takes_part``; ``pays_cny``,
+            ``then_pays_cny``, ``change_of_pays_cny``; the same of ``gain`` (over going alone);
+            ``served_kwh_per_day``, ``then_served_kwh_per_day``. A rule that gives no answer in one
+            of the situations has no figures there.
         """
         rows = []
-        for split in self.before.splits:
-            pays, then_pays = self.before.pays_cny(split.rule), self.after.pays_cny(split.rule)
-            gain, then_gain = self.before.gain_cny(split.rule), self.after.gain_cny(split.rule)
+        known = {split.rule for split in (*self.before.splits, *self.after.splits)}
+        for rule in (rule for rule in SplitRule if rule in known):
+            pays, then_pays = self.before.pays_cny(rule), self.after.pays_cny(rule)
+            gain, then_gain = self.before.gain_cny(rule), self.after.gain_cny(rule)
             rows += [
                 {
-                    "rule": split.rule.value,
+                    "rule": rule.value,
                     "brand": brand,
-                    "takes_part": b in self.after.members,
+                    "takes_part": b in self.before.members,
+                    "then_takes_part": b in self.after.members,
                     "pays_cny": pays[b],
                     "then_pays_cny": then_pays[b],
                     "change_of_pays_cny": then_pays[b] - pays[b],
@@ -128,7 +132,8 @@ class WhatIf:
 
     def summary_lines(self, rule: SplitRule) -> list[str]:
         """Return the change of every bill and gain by one rule, one brand a line."""
-        what = [f"{brand} leaves" for brand in self.left]
+        what = [f"{brand} joins" for brand in self.joined]
+        what += [f"{brand} leaves" for brand in self.left]
         what += [f"{brand} brings {cny / 1e6:,.2f}" for brand, cny in self.budget_cny.items()]
         table = self.table
         return [f"what if    {', '.join(what)} (million CNY)"] + [
@@ -144,8 +149,9 @@ def compare(
     after: JointInvestment | None = None,
     *,
     left: Sequence[str] = (),
+    joined: Sequence[str] = (),
 ) -> WhatIf:
-    """Compare a joint investment with another situation.
+    """Compare a joint investment with another situation: the new bills, and the change of each.
 
     Parameters
     ----------
@@ -155,22 +161,26 @@ def compare(
         The investment with other budgets; the same if left out.
     left
         Ids of brands that leave it.
+    joined
+        Ids of brands of the study that stand outside before, each alone, and join the others.
 
     Raises
     ------
     StudyError
-        If a brand does not exist.
+        If a brand does not exist, is to join and to leave, or nobody is left to invest.
     """
+    require_movers(before.study, joined=joined, left=left)
     after = before if after is None else after
     old, new = before.study.brands, after.study.brands
     return WhatIf(
+        joined=tuple(joined),
         left=tuple(left),
         budget_cny={
             brand.id: brand.budget_cny
             for was, brand in zip(old, new, strict=True)
             if brand.budget_cny is not None and brand.budget_cny != was.budget_cny
         },
-        before=_joint_outcome(before),
+        before=leave(before, joined) if joined else _joint_outcome(before),
         after=leave(after, left) if left else _joint_outcome(after),
     )
 
@@ -183,11 +193,9 @@ def leave(investment: JointInvestment, left: Sequence[str]) -> Outcome:
     Raises
     ------
     StudyError
-        If a brand does not exist.
-    ValueError
-        If nobody stays.
+        If a brand does not exist, or nobody stays.
     """
-    require_brands(investment.study, left)
+    require_movers(investment.study, left=left)
     brands = investment.brands
     gone = [brands.index(brand) for brand in dict.fromkeys(left)]
     game = leave_out(investment.solved, gone).game

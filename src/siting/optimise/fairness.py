@@ -3,21 +3,30 @@
     max-min         max θ   s.t.  every brand is served at least θ of what it wants
     lexicographic   max-min; then, with those who cannot have more held there, the same for the rest
 
-Both are solved by a sequence of the main model under service floors: θ is bisected until it is
-known within the gap asked, and at the levels found the total is made as large as can be.
+Both are solved by a sequence of questions whether a plan keeps service floors: θ is bisected until
+it is known within the gap asked, and at the levels found the total is made as large as can be. A
+small instance asks HiGHS, which knows; a large one looks for the least cost of the floors, whose
+prices bound θ even where no plan was found.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from siting.domain import FloatArray, SolveStatus, frozen_array
 from siting.instance import evaluate
-from siting.optimise.limits import compute_gap
+from siting.optimise.assignment import assign_drivers
+from siting.optimise.least_cost import find_least_cost
+from siting.optimise.limits import Watch, compute_gap
+from siting.optimise.result import WarmStart
 from siting.optimise.solve import solve
+from siting.optimise.tier_problem import build_problem
+from siting.optimise.value import LINKS_FOR_HIGHS
 from siting.study import Objective
 
 if TYPE_CHECKING:
@@ -34,6 +43,8 @@ FLOOR_SLACK = 1e-7
 ANY_PLAN_GAP = 0.999
 # Part of the time limit that one question of the bisection may take.
 TIME_SHARE = 0.25
+# Annealings for one question.
+N_TRY = 3
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -136,7 +147,8 @@ def solve_fair(
             break
         best, free = search.hold_back(best, free)
     floors = np.maximum(best.level * (1 - FLOOR_SLACK), 0.0)
-    result = search.solve(floors, gap=options.gap, time_limit_s=options.time_limit_s)
+    known = WarmStart(tier_of_site=best.decision.tier_of_site, multipliers=total.multipliers)
+    result = search.solve(floors, gap=options.gap, time_limit_s=options.time_limit_s, start=known)
     return FairResult(
         objective=objective,
         result=_at_least(search.floored(floors), result, best.decision),
@@ -155,6 +167,14 @@ class _Found:
     most: FloatArray
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Reply:
+    """A plan that keeps the levels, if one was found, and what the raised level is at most."""
+
+    decision: Decision | None
+    most: float
+
+
 @dataclass(kw_only=True, eq=False)
 class _Search:
     instance: SitingInstance
@@ -162,23 +182,61 @@ class _Search:
     total: SolveResult
     interrupted: bool = False
 
+    @cached_property
+    def small(self) -> bool:
+        """Whether HiGHS answers at once."""
+        return build_problem(self.instance).links.n_link <= LINKS_FOR_HIGHS
+
     def floored(self, level: FloatArray) -> SitingInstance:
         """Return the instance with the levels as floors, beside its own."""
         requirements = self.instance.requirements
         floors = np.maximum(requirements.floor_by_brand, np.clip(level, 0.0, 1.0))
         return self.instance.replace(requirements=requirements.replace(floor_by_brand=floors))
 
-    def solve(self, level: FloatArray, *, gap: float, time_limit_s: float) -> SolveResult:
+    def solve(
+        self,
+        level: FloatArray,
+        *,
+        gap: float,
+        time_limit_s: float,
+        start: WarmStart | None = None,
+    ) -> SolveResult:
         """Solve for the total at the levels."""
         options = replace(self.options, gap=gap, time_limit_s=time_limit_s)
-        result = solve(self.floored(level), options=options)
+        result = solve(self.floored(level), options=options, start=start)
         self.interrupted = self.interrupted or result.interrupted
         return result
 
-    def reach(self, level: FloatArray) -> SolveResult:
-        """Ask whether the levels can be had at all."""
+    def reach(self, level: FloatArray, raised: BoolArray) -> _Reply:
+        """Ask whether the levels can be had at all.
+
+        Parameters
+        ----------
+        level
+            (n_brand,) the levels.
+        raised
+            (n_brand,) the brands whose common level is in question.
+        """
         limit_s = self.options.time_limit_s * TIME_SHARE
-        return self.solve(level, gap=ANY_PLAN_GAP, time_limit_s=limit_s)
+        if self.small:
+            result = self.solve(level, gap=ANY_PLAN_GAP, time_limit_s=limit_s)
+            impossible = result.status is SolveStatus.INFEASIBLE
+            most = float(level[raised].min()) if impossible else math.inf
+            return _Reply(decision=result.decision, most=most)
+        instance = self.floored(level)
+        options = replace(self.options, gap=ANY_PLAN_GAP, time_limit_s=limit_s)
+        with Watch(options) as watch:
+            problem = build_problem(instance, service_weight=0.0, cost_weight=1.0)
+            found = find_least_cost(problem, watch, n_budget=N_TRY)
+            self.interrupted = self.interrupted or watch.interrupted
+        decision = None
+        if found.plan is not None:
+            decision = assign_drivers(instance, found.plan.tier_of_site(problem))
+        wanted = instance.demand_kwh_per_day.sum(axis=0)
+        held = instance.requirements.floor_by_brand > level  # the study's own floor is higher
+        wanted = np.where(raised & ~held, wanted, 0.0)[problem.floor_brand]
+        asked = float(level[raised].min())
+        return _Reply(decision=decision, most=found.most_level(problem, wanted, level=asked))
 
     def shares(self, decision: Decision) -> FloatArray:
         """(n_brand,) share of its demand that a plan serves each brand; 1 where it wants none."""
@@ -203,17 +261,17 @@ class _Search:
         level, decision = best.level.copy(), best.decision
         least = float(self.shares(decision)[free].min())
         most = max(least, float(best.most[free].min()))
-        while most - least > self.options.gap and not self.interrupted:
-            asked = (least + most) / 2
-            answer = self.reach(np.where(free, asked, level * (1 - FLOOR_SLACK)))
-            if answer.decision is not None:
-                decision = answer.decision
-                least = max(asked, float(self.shares(decision)[free].min()))
-            elif answer.status is SolveStatus.INFEASIBLE:
-                most = asked
+        missed = most  # the lowest level that no plan was found for
+        while min(missed, most) - least > self.options.gap and not self.interrupted:
+            asked = (least + min(missed, most)) / 2
+            reply = self.reach(np.where(free, asked, level * (1 - FLOOR_SLACK)), free)
+            most = max(least, min(most, reply.most))
+            if reply.decision is None:
+                missed = asked
             else:
-                break
-            most = max(most, least)
+                decision = reply.decision
+                least = max(asked, float(self.shares(decision)[free].min()))
+                most, missed = max(most, least), max(missed, least)
         level[free] = least
         return _Found(decision=decision, level=level, most=np.where(free, most, best.most))
 
@@ -225,13 +283,12 @@ class _Search:
             asked[b] += self.options.gap
             if (self.shares(decision) >= asked - FLOOR_SLACK).all():
                 continue
-            answer = self.reach(
-                np.where(np.arange(free.size) == b, asked, asked * (1 - FLOOR_SLACK))
-            )
-            if answer.decision is None:
+            this = np.arange(free.size) == b
+            found = self.reach(np.where(this, asked, asked * (1 - FLOOR_SLACK)), this).decision
+            if found is None:
                 still[b] = False
-            elif self.shares(answer.decision)[still].min() >= self.shares(decision)[still].min():
-                decision = answer.decision
+            elif self.shares(found)[still].min() >= self.shares(decision)[still].min():
+                decision = found
         if still.sum() == free.sum():  # each can have more, but not all at once
             first = int(np.flatnonzero(free)[np.argmin(self.shares(decision)[free])])
             still[first] = False

@@ -11,7 +11,7 @@ the bound and the cheapest plan in hand, and a floor that is missed is priced hi
 from __future__ import annotations
 
 import math
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,9 +20,9 @@ from siting.domain import FEN_PER_CNY
 from siting.instance import CLOSED
 from siting.optimise.lagrangian import DualPoint, Fixings, Prices, descend, start_descent
 from siting.optimise.limits import compute_gap
+from siting.optimise.tier_problem import NO_BUDGET_CNY
 from siting.optimise.tier_solver import (
     N_ITERATION,
-    TierAnswer,
     TierPlan,
     anneal,
     columns_of,
@@ -53,9 +53,54 @@ FLOORS_KEPT_TO = 1e-9
 SAME_COST = 1e-9
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class LeastCost:
+    """A cheap plan that keeps the floors, and what is proven of all others.
+
+    Attributes
+    ----------
+    plan
+        The cheapest plan found; None if none was.
+    least_cny
+        No plan costs less; infinite where no plan keeps the floors and the budget.
+    point
+        The prices that prove it, and their bound of minus the cost.
+    """
+
+    plan: TierPlan | None
+    least_cny: float
+    point: DualPoint
+
+    def most_level(
+        self, problem: TierProblem, wanted_kwh_per_day: FloatArray, *, level: float
+    ) -> float:
+        """Return what a floor common to some brands can be at most within the budget.
+
+        At fixed prices the bound of the cost grows with the floors in proportion, so that it
+        reaches the budget at one level.
+
+        Parameters
+        ----------
+        problem
+            What was solved, with its budget.
+        wanted_kwh_per_day
+            (n_floor,) what the brands want that have the common floor; 0 for all others.
+        level
+            The common floor that was solved for, as a share of what they want.
+        """
+        slope = float(self.point.prices.floor @ wanted_kwh_per_day)
+        if slope <= 0.0 or not math.isfinite(self.point.bound):
+            return math.inf
+        return level + (problem.menu.budget + self.point.bound) / slope
+
+
 def find_least_cost(
-    problem: TierProblem, watch: Watch, *, start: IntArray | None = None
-) -> TierAnswer:
+    problem: TierProblem,
+    watch: Watch,
+    *,
+    start: IntArray | None = None,
+    n_budget: int = N_BUDGET,
+) -> LeastCost:
     """Find a cheap plan that keeps the floors, and what no plan can cost less than.
 
     Parameters
@@ -63,38 +108,40 @@ def find_least_cost(
     problem
         Built with no worth of service and all of the cost, so that its value is minus the cost.
     watch
-        Limits and seed.
+        Gap, limits and seed.
     start
         (n_site,) tiers of a plan that keeps every constraint.
-
-    Returns
-    -------
-    TierAnswer
-        The bound of its point is minus the least cost proven; −∞ where no plan keeps the floors.
+    n_budget
+        Most budgets to try; the first is all the money there is where no plan is known.
     """
     useful = _find_useful(problem)
     step = _find_step(problem.menu.cost[useful])
-    point = _bound_cost(problem, useful, watch, step=step)
+    point = _bound_cost(problem, useful, watch)
+    least = _multiple_above(-point.bound, step)
+    if least > min(float(_dearest(problem).sum()), problem.menu.budget) * (1.0 + SAME_COST):
+        return LeastCost(plan=None, least_cny=math.inf, point=point)
     weight = np.maximum(point.prices.floor, LEAST_FELT * point.prices.floor.max(initial=0.0))
     plan = None
     if start is not None:
         service = _price_service(problem, weight, problem.menu.budget)
         plan = _keep(problem, stand(service, columns_of(problem, start)))
-    priced = replace(point, budget_price=PRICE_OF_MONEY)
-    too_low = -point.bound - step
-    for number in range(N_BUDGET):
+    all_money = problem.menu.budget < NO_BUDGET_CNY and plan is None
+    too_low = least - step
+    for number in range(n_budget):
         cost = math.inf if plan is None else -plan.value
-        if watch.stop_reason is not None or compute_gap(cost, -point.bound) <= watch.limits.gap:
+        if watch.stop_reason is not None or compute_gap(cost, least) <= watch.limits.gap:
             break
-        budget = min((too_low + cost) / 2, RAISE * (too_low + step), problem.menu.budget)
+        budget = min((too_low + cost) / 2, RAISE * (too_low + step))
         budget = max(too_low + step, _multiple_below(budget, step))
+        if plan is None and (all_money or budget > problem.menu.budget):
+            budget = problem.menu.budget
         if not too_low < budget < cost:
             break
         service = _price_service(problem, weight, budget)
         found = anneal(
             service,
             stand(service, first_order(problem, point)),
-            priced,
+            replace(point, budget_price=PRICE_OF_MONEY),
             Fixings(allowed=useful, required=problem.required),
             watch,
             n_move=MOVES_PER_COLUMN * problem.n_column,
@@ -103,11 +150,11 @@ def find_least_cost(
         )
         kept = _keep(problem, found)
         if kept is None:
-            too_low = budget
+            too_low = budget if budget < problem.menu.budget else too_low
             weight = _raise_missed(problem, weight, _serve(problem, found))
         elif plan is None or kept.value > plan.value:
             plan = kept
-    return TierAnswer(plan=plan, point=point)
+    return LeastCost(plan=plan, least_cny=least, point=point)
 
 
 def _raise_missed(problem: TierProblem, weight: FloatArray, served: FloatArray) -> FloatArray:
@@ -140,9 +187,10 @@ def _find_useful(problem: TierProblem) -> BoolArray:
     return useful
 
 
-def _bound_cost(problem: TierProblem, useful: BoolArray, watch: Watch, *, step: float) -> DualPoint:
-    """Return the point of the highest bound of the cost, rounded up to what plans can cost."""
+def _bound_cost(problem: TierProblem, useful: BoolArray, watch: Watch) -> DualPoint:
+    """Return the prices of the highest bound of the cost."""
     menu, fixings = problem.menu, Fixings(allowed=useful, required=problem.required)
+    unlimited = replace(problem, menu=menu._replace(budget=NO_BUDGET_CNY))
     fresh = start_descent(problem)
     per_kwh = float(np.median(menu.cost[useful] / np.maximum(menu.kwh[useful], 1.0)))
     prices = Prices(
@@ -151,23 +199,16 @@ def _bound_cost(problem: TierProblem, useful: BoolArray, watch: Watch, *, step: 
         side=fresh.prices.side,
     )
     point = replace(fresh, prices=prices)
-    dearest = float(np.add.reduce(_dearest(problem)))
+    dearest = float(_dearest(problem).sum())
     before, at_rest = math.inf, 0
     for _ in range(DESCENTS):
         aim = -AIM * max(-point.bound, per_kwh) if math.isfinite(point.bound) else -dearest
-        point = descend(problem, point, fixings, n_iteration=N_ITERATION, aim=aim)
+        point = descend(unlimited, point, fixings, n_iteration=N_ITERATION, aim=aim)
         watch.spend(N_ITERATION * problem.reach.worth.size)
-        if -point.bound > min(dearest, menu.budget) * (1.0 + SAME_COST):
-            return replace(point, bound=-math.inf)
-        if watch.stop_reason is not None:
-            break
         at_rest = at_rest + 1 if before - point.bound < LEAST_RISE * abs(point.bound) else 0
         before = point.bound
-        if at_rest == AT_REST:
+        if at_rest == AT_REST or -point.bound > dearest or watch.stop_reason is not None:
             break
-    if step:
-        cost = math.ceil(-point.bound * (1.0 - SAME_COST) / step) * step
-        point = replace(point, bound=-max(cost, -point.bound))
     return point
 
 
@@ -183,6 +224,12 @@ def _find_step(column_cost_cny: FloatArray) -> float:
     fen = np.round(column_cost_cny * FEN_PER_CNY).astype(np.int64)
     whole = np.allclose(fen, column_cost_cny * FEN_PER_CNY, rtol=0.0, atol=1e-3)
     return int(np.gcd.reduce(fen)) / FEN_PER_CNY if fen.size and whole else 0.0
+
+
+def _multiple_above(cost_cny: float, step: float) -> float:
+    if not step:
+        return cost_cny
+    return max(cost_cny, math.ceil(cost_cny * (1.0 - SAME_COST) / step) * step)
 
 
 def _multiple_below(cost_cny: float, step: float) -> float:

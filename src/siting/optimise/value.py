@@ -36,7 +36,6 @@ if TYPE_CHECKING:
     from siting.optimise.links import Links
     from siting.optimise.result import SolveOptions
     from siting.optimise.tier_problem import TierProblem
-    from siting.optimise.tier_solver import TierAnswer
 
 # Money in the objective leaves HiGHS a weaker start than service alone does (`solve` gives it more
 # links): a coalition is one of thirty, and an interval will do.
@@ -157,9 +156,9 @@ def solve_for_value(
         )
         start = None if decision is None else decision.tier_of_site
         if by_prices and not valuation.service_cny_per_kwh_per_day:
-            answer = _answer(problem, find_least_cost(problem, watch, start=start))
+            answer = _least_cost(problem, watch, start)
         elif by_prices:
-            answer = _answer(problem, solve_by_prices(problem, watch, start=start, n_round=ROUNDS))
+            answer = _by_prices(problem, watch, start)
         else:
             engine = Engine.SCIP if options.engine is Engine.SCIP else Engine.HIGHS
             answer = _by_mip(instance, problem, watch, decision, engine=engine)
@@ -200,13 +199,21 @@ class _Answer(NamedTuple):
     status: SolveStatus
 
 
-def _answer(problem: TierProblem, found: TierAnswer) -> _Answer:
-    if found.plan is None:
-        impossible = found.point.bound == -math.inf
+def _by_prices(problem: TierProblem, watch: Watch, start: IntArray | None) -> _Answer:
+    answer = solve_by_prices(problem, watch, start=start, n_round=ROUNDS)
+    if answer.plan is None:
+        return _Answer(None, answer.point.bound, SolveStatus.NO_PLAN)
+    tier_of_site = answer.plan.tier_of_site(problem)
+    return _Answer(tier_of_site, answer.point.bound, SolveStatus.FEASIBLE)
+
+
+def _least_cost(problem: TierProblem, watch: Watch, start: IntArray | None) -> _Answer:
+    answer = find_least_cost(problem, watch, start=start)
+    if answer.plan is None:
+        impossible = answer.least_cny == math.inf
         status = SolveStatus.INFEASIBLE if impossible else SolveStatus.NO_PLAN
-        return _Answer(None, found.point.bound, status)
-    tier_of_site = found.plan.tier_of_site(problem)
-    return _Answer(tier_of_site, found.point.bound, SolveStatus.FEASIBLE)
+        return _Answer(None, -answer.least_cny, status)
+    return _Answer(answer.plan.tier_of_site(problem), -answer.least_cny, SolveStatus.FEASIBLE)
 
 
 def _by_mip(

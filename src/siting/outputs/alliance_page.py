@@ -361,7 +361,11 @@ class _Page:
         asked = self.asked
         if asked is None:
             return ""
-        words = [self.say("what_if_leaves", who=self.group_of(asked.left))] if asked.left else []
+        words = [
+            self.say(key, who=self.group_of(movers))
+            for key, movers in (("what_if_joins", asked.joined), ("what_if_leaves", asked.left))
+            if movers
+        ]
         words += [
             self.say("what_if_budget", who=self.group_of([brand]), cny=show_millions(cny))
             for brand, cny in asked.budget_cny.items()
