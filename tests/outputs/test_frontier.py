@@ -14,7 +14,13 @@ from siting.outputs.frontier import build_frontier, render_frontier
 from siting.pipeline import build_case, read_inputs, read_study, solve_budgets
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from contextlib import AbstractContextManager
     from pathlib import Path
+
+    from playwright.sync_api import Page
+
+    OpenPage = Callable[..., AbstractContextManager[Page]]
 
 
 def test_more_money_never_buys_less(study_path: Path) -> None:
@@ -52,3 +58,16 @@ def test_the_command_writes_table_and_chart(study_path: Path, tmp_path: Path) ->
         result = CliRunner().invoke(app, [*command, "--budgets", wrong])
         assert result.exit_code == ExitCode.BAD_INPUT
         assert "no list of amounts" in result.stderr
+
+
+@pytest.mark.browser
+def test_in_a_browser_it_fetches_nothing_and_has_no_barrier(
+    open_page: OpenPage, study_path: Path, check_with_axe: Callable[[Page], None]
+) -> None:
+    case = build_case(read_inputs(read_study(study_path)))
+    html = render_frontier(solve_budgets(case, [1e6, 2e6])).decode()
+    for phone in (False, True):
+        with open_page(html, phone=phone, ready="main") as page:
+            check_with_axe(page)
+            page.click('label[for="lang-zh"]')
+            assert "不同预算" in page.inner_text("h1")
