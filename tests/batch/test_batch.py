@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -24,6 +25,7 @@ from siting.batch.tables import build_table, render_index
 from siting.batch.work import StudyWorker
 from siting.cli import app
 from siting.errors import ExitCode, OutputError, StudyError
+from siting.network import road_network
 from siting.pipeline import read_inputs, read_study
 
 PLANNED = "plan.json"
@@ -154,6 +156,28 @@ def test_scenarios_of_a_city_measure_it_once(
     assert measured == [True, False, True]
 
 
+def test_roads_of_a_city_are_read_once_by_all_workers(
+    study_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nodes = [f'<node id="{k}" version="1" lon="{114.3 + k / 100}" lat="30.6"/>' for k in (1, 2, 3)]
+    refs = "".join(f'<nd ref="{k}"/>' for k in (1, 2, 3))
+    way = f'<way id="1" version="1">{refs}<tag k="highway" v="primary"/></way>'
+    (study_path.parent / "roads.osm").write_text(f'<osm version="0.6">{"".join(nodes)}{way}</osm>')
+    text = study_path.read_text(encoding="utf-8")
+    study_path.write_text(text.replace("roads.npz", "roads.osm"), encoding="utf-8")
+    read, read_file = [], road_network._read_file
+
+    def count(*args: object) -> object:
+        read.append(args)
+        return read_file(*args)  # type: ignore[arg-type]  # passed on as it came
+
+    monkeypatch.setattr(road_network, "_read_file", count)
+    for name in ("one", "two", "three"):
+        scenario = job(study_path, name, access__cutoff_minutes=str(len(name)))
+        assert StudyWorker(tmp_path / "out").run(scenario).outcome is Outcome.PLANNED
+    assert len(read) == 1
+
+
 def test_kept_access_is_what_was_measured(study_path: Path, tmp_path: Path) -> None:
     inputs = read_inputs(read_study(study_path))
     fresh = surveys.share_survey(inputs, tmp_path / "surveys")
@@ -191,6 +215,24 @@ def test_one_that_fails_fails_alone(study_path: Path, tmp_path: Path) -> None:
     assert 'href="good/map.html"' in (tmp_path / "out" / "index.html").read_text(encoding="utf-8")
     assert (tmp_path / "out" / "good" / "map.html").is_file()
     assert not (tmp_path / "out" / "greedy").exists()
+
+
+@pytest.mark.slow
+def test_one_worker_and_eight_write_the_same_bytes(study_path: Path, tmp_path: Path) -> None:
+    jobs = [job(study_path, f"s{n}", requirements__budget_cny=f"{n}e5") for n in range(16)]
+    found = []
+    for workers in (1, 8):
+        out = tmp_path / f"{workers}"
+        run_batch(jobs, out, workers=workers)
+        found.append(
+            {
+                path.relative_to(out): path.read_bytes()
+                for path in sorted(out.rglob("*"))
+                if path.is_file() and ".batch" not in path.parts and "times" not in path.name
+            }
+        )
+    assert len(found[0]) > 100
+    assert found[0] == found[1]
 
 
 # --------------------------------------------------------------------------------- death and hangs
@@ -353,3 +395,24 @@ def test_a_dask_worker_killed_in_the_middle_loses_nothing(study_path: Path, tmp_
     assert killed.is_set()
     assert {record.outcome for record in records} == {Outcome.PLANNED}
     assert [record.name for record in records] == [a_job.name for a_job in jobs]
+
+
+# ------------------------------------------------------------------------------------------ kill -9
+
+
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("n_kill", [8, pytest.param(1000, marks=pytest.mark.slow)])
+def test_kill_9_at_random_points_tears_nothing(
+    n_kill: int, study_path: Path, tmp_path: Path
+) -> None:
+    if not hasattr(os, "fork"):
+        pytest.skip("this system cannot fork")
+    script = Path(__file__).with_name("killed_batch.py")
+    (tmp_path / "kills").mkdir()
+    run = subprocess.run(  # noqa: S603 - our own script
+        [sys.executable, str(script), str(study_path), str(tmp_path / "kills"), str(n_kill), "1"],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    told = json.loads(run.stdout)
+    assert told["killed"] == n_kill
+    assert told["wrong"] == [], run.stderr

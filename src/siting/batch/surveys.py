@@ -1,6 +1,6 @@
-"""Road access kept on disk, so that scenarios of a city never measure it twice.
+"""Roads and road access kept on disk, so that scenarios of a city never work them out twice.
 
-One ``.npz`` a survey, named by the hash of all that it depends on, and read without pickles.
+One ``.npz`` each, named by the hash of all that it depends on, and read without pickles.
 """
 
 from __future__ import annotations
@@ -18,12 +18,31 @@ from siting.case import RoadAccess, Survey, survey_city, survey_key
 from siting.domain import Direction
 from siting.errors import Fault
 from siting.network.travel_time import TravelTimes
+from siting.outputs.files import sha256
+from siting.pipeline import read_inputs
 from siting.storage import lock_mode, make_folder, write_file
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from siting.case import StudyInputs
+    from siting.study import Study
+
+
+def share_inputs(study: Study, folder: Path) -> StudyInputs:
+    """Return what a study's files hold; roads that are slow to read are read by who asks first.
+
+    Parameters
+    ----------
+    study
+        What is asked.
+    folder
+        Where roads are kept; shared by all who may ask.
+    """
+    make_folder(folder)
+    key = sha256(study.inputs.roads.model_dump_json().encode())
+    with FileLock(folder / f"{key}.lock", mode=lock_mode()):
+        return read_inputs(study, cache_folder=folder)
 
 
 def share_survey(inputs: StudyInputs, folder: Path) -> Survey:

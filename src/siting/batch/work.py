@@ -16,10 +16,10 @@ from siting.batch.records import (
     hash_manifest,
     write_record,
 )
-from siting.batch.surveys import share_survey
+from siting.batch.surveys import share_inputs, share_survey
 from siting.case import build_case, survey_key
 from siting.errors import ExitCode, SitingError
-from siting.pipeline import hash_inputs, read_inputs, read_study, solve_case, write_outputs
+from siting.pipeline import hash_inputs, read_study, solve_case, write_outputs
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -88,7 +88,7 @@ class StudyWorker:
         key = f"{input_sha256} {study.inputs.model_dump_json()} {brands}"
         if self._inputs is None or self._inputs[0] != key:
             self._inputs = self._survey = None
-            self._inputs = key, read_inputs(study)
+            self._inputs = key, share_inputs(study, self._folder / STATE_FOLDER / "roads")
         return replace(self._inputs[1], study=study)
 
 
