@@ -10,10 +10,13 @@ from pathlib import Path
 
 import geopandas as gpd
 import numpy as np
+import pandas as pd
 import pytest
 
 from siting.domain import Datum, SolveStatus
+from siting.inputs.datum import to_wgs84
 from siting.inputs.stations import read_stations
+from siting.network.datum_check import compare_datums
 from siting.network.road_network import build_road_network, load_roads
 from siting.network.snapping import snap_to_roads
 from siting.outputs.map import render_check_map
@@ -117,3 +120,33 @@ def test_a_wrong_datum_is_seen_before_anything_is_solved(study_path: Path) -> No
     # The candidates' datum is right, and nothing is said against it.
     assert found.datums.set_index("file").loc["pois_wgs84.csv", "suspected"] == ""
     assert len(render_check_map(found).encode()) < 10e6
+
+
+def test_no_clean_file_is_doubted_and_what_would_go_unseen_is_told() -> None:
+    network = build_road_network(load_roads(Roads(path=SHENZHEN / "roads_drive.graphml")))
+    renamed = {"columns": {"connectors": "charge_count"}, "defaults": {"power_kw": 60}}
+    fields = {"path": SHENZHEN / "stations_gcj02.csv", "datum": Datum.GCJ02, **renamed}
+    stations = read_stations(Stations.model_validate(fields)).frame
+    inside = stations.cx[113.96:114.09, 22.51:22.60].reset_index(drop=True)
+    pois = gpd.GeoDataFrame(
+        places := pd.read_csv(SHENZHEN / "pois_wgs84.csv"),
+        geometry=gpd.points_from_xy(places["longitude"], places["latitude"], crs=4326),
+    ).cx[113.96:114.09, 22.51:22.60]
+    for clean, declared in (
+        (inside, Datum.GCJ02),
+        *((of_kind, Datum.WGS84) for _, of_kind in pois.groupby("type")),
+    ):
+        assert compare_datums(network, clean, declared=declared).suspected is None
+    where = inside.geometry
+    moved = to_wgs84(where.x, where.y, Datum.GCJ02)  # as if they had been WGS-84 all along
+    wrong = np.random.default_rng(0).random(len(inside)) < 0.3
+    mixed = inside.set_geometry(
+        gpd.points_from_xy(np.where(wrong, moved[0], where.x), np.where(wrong, moved[1], where.y)),
+        crs=4326,
+    )
+    fit = compare_datums(network, mixed, declared=Datum.GCJ02)
+    # These stations stand inside blocks: right ones lie hardly nearer to roads than shifted ones.
+    # So nothing can tell, and what would go unseen says so.
+    assert fit.mix is not None
+    assert not fit.mix.is_suspected
+    assert fit.mix.unseen_share > wrong.mean()

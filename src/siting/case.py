@@ -32,11 +32,11 @@ from siting.domain import (
 from siting.errors import Fault, StudyError
 from siting.inputs.candidates import read_candidates
 from siting.inputs.contracts import ENERGY_FIGURES
-from siting.inputs.datum import compute_datum_fit, describe_datum_fit, from_wgs84, to_wgs84
 from siting.inputs.districts import find_districts
 from siting.inputs.roads.congestion import build_congestion
 from siting.inputs.stations import STANDING, merge_stations, usable_by_brand
 from siting.instance import NO_GROUP, Requirements, SitingInstance
+from siting.network.datum_check import check_datum
 from siting.network.road_network import build_road_network
 from siting.network.snapping import Snapped, SnapProblem, snap_to_roads
 from siting.network.travel_time import compute_travel_times
@@ -58,7 +58,6 @@ if TYPE_CHECKING:
     from siting.demand import Demand
     from siting.inputs.areas import AreaTable
     from siting.inputs.candidates import CandidateTable
-    from siting.inputs.datum import DatumFit
     from siting.inputs.districts import DistrictTable
     from siting.inputs.population import PopulationTable
     from siting.inputs.roads import RoadTable
@@ -70,7 +69,6 @@ if TYPE_CHECKING:
     from siting.service import ServicePromise
     from siting.study import Access, Study
 
-DATUM_CHECK_M = 700.0
 SHOWN_TWINS = 5
 NO_LIMIT_ON_SITES = np.iinfo(np.int32).max
 UNREACHABLE_REASONS = {
@@ -546,35 +544,6 @@ def find_twins(table: StationTable) -> tuple[Fault, ...]:
     shown = "; ".join(pairs[:SHOWN_TWINS]) + ("; …" if len(pairs) > SHOWN_TWINS else "")
     what = f"{len(pairs):,} pairs of stations look like one and the same: {shown}"
     return (Fault(what=what, remedy="remove one of each pair, if they are"),)
-
-
-def check_datum(
-    network: RoadNetwork, points: gpd.GeoDataFrame, *, declared: Datum, file: str
-) -> Fault | None:
-    """Return a notice if a file's points lie markedly closer to the roads under another datum."""
-    return describe_datum_fit(compare_datums(network, points, declared=declared), file=file)
-
-
-def compare_datums(network: RoadNetwork, points: gpd.GeoDataFrame, *, declared: Datum) -> DatumFit:
-    """Compare how near a file's points lie to the roads if they are read under each datum.
-
-    Parameters
-    ----------
-    network
-        The roads.
-    points
-        Points in WGS-84, as converted from the declared datum.
-    declared
-        What the study declares.
-    """
-    as_written = from_wgs84(points.geometry.x, points.geometry.y, declared)
-    distance_m = {
-        datum: snap_to_roads(
-            network, *to_wgs84(*as_written, datum), max_distance_m=DATUM_CHECK_M
-        ).distance_m
-        for datum in Datum
-    }
-    return compute_datum_fit(distance_m, declared=declared)
 
 
 def build_network(study: Study, roads: RoadTable) -> tuple[RoadNetwork, tuple[Fault, ...]]:

@@ -23,6 +23,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import shapely
+from planting import set_study
 
 from siting.errors import ExitCode, SitingError
 from siting.inputs.candidates import count_reasons
@@ -139,14 +140,6 @@ def same(one: SitingCase, other: SitingCase) -> bool:
     return render_instance(one.instance) == render_instance(other.instance) and all(
         getattr(one, name).to_json() == getattr(other, name).to_json() for name in tables
     )
-
-
-def set_study(folder: Path, old: str, new: str) -> None:
-    """Change a text of the study file, which must be there."""
-    path = folder / "study.yaml"
-    text = path.read_text(encoding="utf-8")
-    assert old in text, old
-    path.write_text(text.replace(old, new), encoding="utf-8")
 
 
 def _zones(folder: Path) -> gpd.GeoDataFrame:

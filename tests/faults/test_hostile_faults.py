@@ -12,6 +12,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+import tarfile
 import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +23,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import shapely
+from planting import set_study
 
 from siting.batch.jobs import read_jobs
 from siting.errors import ExitCode, OutputError, StudyError
@@ -50,13 +52,6 @@ class Bait:
 
     def __reduce__(self) -> tuple[Any, tuple[str]]:
         return exec, ("open('/tmp/siting-was-pwned', 'w')",)
-
-
-def set_study(folder: Path, old: str, new: str) -> None:
-    path = folder / "study.yaml"
-    text = path.read_text(encoding="utf-8")
-    assert old in text, old
-    path.write_text(text.replace(old, new), encoding="utf-8")
 
 
 def use_roads(folder: Path, name: str, content: bytes) -> None:
@@ -206,6 +201,22 @@ def vrt_named(name: str) -> Plant:
     return plant
 
 
+def archive_named(name: str, old: str) -> Plant:
+    """Plant an archive whose member would be unpacked outside, under another name."""
+
+    def plant(folder: Path) -> str:
+        with tarfile.open(folder / name, "w:gz" if name.endswith("gz") else "w") as archive:
+            for slip in ("../slipped", "/tmp/slipped", "a/../../slipped"):  # noqa: S108 - never unpacked
+                member = tarfile.TarInfo(slip)
+                member.size = 4
+                archive.addfile(member, io.BytesIO(b"evil"))
+        set_study(folder, old, name)
+        return "suffix|is no|not a valid|cannot be read|not what"
+
+    plant.__name__ = f"archive_named_{name}"
+    return plant
+
+
 def json_without_end(folder: Path) -> str:
     (folder / "v.geojson").write_text('{"features": ' + "[" * 2_000_000)
     set_study(folder, "vehicles.csv", "v.geojson")
@@ -284,7 +295,11 @@ PLANTS: list[Plant] = [
     packed(bz2.compress, "c.osm.bz2"),
     packed_behind_a_link, packed_roads, pickle_in_roads, pickle_as_roads, zip_bomb_in_roads,
     array_without_end, parquet_of_repeats, geopackage_of_a_query_without_end,
-    vrt_named("v.gpkg"), vrt_named("v.geojson"), vrt_named("v.parquet"), json_without_end,
+    vrt_named("v.gpkg"), vrt_named("v.geojson"), vrt_named("v.parquet"),
+    archive_named("v.tar", "vehicles.csv"), archive_named("v.tar.gz", "vehicles.csv"),
+    archive_named("v.gpkg", "vehicles.csv"), archive_named("v.geojson", "vehicles.csv"),
+    archive_named("r.npz", "roads.npz"), archive_named("r.osm", "roads.npz"),
+    archive_named("r.graphml", "roads.npz"), json_without_end,
     json_of_a_long_number, csv_of_one_long_field, csv_of_quotes,
 ]  # fmt: skip
 
@@ -318,6 +333,8 @@ def test_bombs_and_disguises_are_refused_within_their_caps(
             wrong.append((plant.__name__, expected, result))
     assert wrong == []
     assert not pwned.exists()
+    assert not [*tmp_path.rglob("slipped"), *tmp_path.parent.glob("slipped")]
+    assert not Path("/tmp/slipped").exists()  # noqa: S108 - where a member wants to go
 
 
 @pytest.mark.parametrize("plant", [*ADDRESSES, *STUDIES], ids=lambda plant: plant.__name__)

@@ -11,6 +11,7 @@ from html.parser import HTMLParser
 from typing import TYPE_CHECKING, Any
 
 import geopandas as gpd
+import numpy as np
 import pandas as pd
 import pytest
 import yaml
@@ -49,6 +50,10 @@ HOSTILE = (
     "\u202egnp.exe \u2066\u200f",
     "[bold red]\x1b[31mred\x1b]0;owned\x07[/bold red]",
 )
+MIXES = tuple(
+    "".join(np.random.default_rng(seed).choice(HOSTILE, 3, replace=False)) for seed in range(25)
+)
+NAMES = [*HOSTILE, *(pytest.param(name, marks=pytest.mark.slow) for name in MIXES)]
 PAGES = ("map.html", "report.html", "check/check.html", "alliance/alliance.html")
 UNSEEN = frozenset("\u202e\u2066\u200f\x1b\x07")
 
@@ -119,7 +124,7 @@ def plain_out(plain_place: Path, corpora: dict[str, Path]) -> Path:
     return out
 
 
-@pytest.mark.parametrize("name", HOSTILE, ids=range(len(HOSTILE)))
+@pytest.mark.parametrize("name", NAMES, ids=range(len(NAMES)))
 def test_a_name_is_a_name_in_every_output(
     name: str,
     copy_of: Callable[[str], Path],
@@ -150,7 +155,7 @@ def is_formula(cell: str) -> bool:
     return False
 
 
-@pytest.mark.parametrize("name", HOSTILE, ids=range(len(HOSTILE)))
+@pytest.mark.parametrize("name", NAMES, ids=range(len(NAMES)))
 def test_a_name_does_nothing_to_a_terminal(
     name: str, copy_of: Callable[[str], Path], tmp_path: Path
 ) -> None:

@@ -5,23 +5,20 @@ from __future__ import annotations
 import csv
 import io
 import unicodedata
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import geopandas as gpd
 import pandas as pd
 import pytest
+from planting import pick, plant_each
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
     from pathlib import Path
     from typing import Any
 
     import numpy as np
 
-    Mutation = Callable[[np.random.Generator, Path], str]
-
-
-T = TypeVar("T")
 NUMBERS = {
     "vehicles.csv": ("vehicles_ant", "vehicles_bee", "longitude", "latitude"),
     "stations.csv": ("connectors", "power_kw", "longitude"),
@@ -50,10 +47,6 @@ def set_cell(path: Path, row: int, column: str, value: str) -> None:
     rows = rows_of(path)
     rows[row][rows[0].index(column)] = value
     write_rows(path, rows)
-
-
-def pick(rng: np.random.Generator, values: Sequence[T]) -> T:
-    return values[int(rng.integers(len(values)))]
 
 
 def any_row(rng: np.random.Generator, path: Path) -> int:
@@ -406,38 +399,12 @@ def number_written_otherwise(rng: np.random.Generator, folder: Path) -> str:
 HARMLESS = (written_otherwise, number_written_otherwise)
 
 
-def listed(mutations: dict[str, tuple[Mutation, ...]]) -> list[Any]:
-    return [
-        pytest.param(form, mutate, id=mutate.__name__)
-        for form, many in mutations.items()
-        for mutate in many
-    ]
-
-
-@pytest.mark.parametrize(("form", "mutate"), listed(REFUSED))
-def test_refused(
-    form: str, mutate: Mutation, make_bench: Callable[[str], Any], seeds: range
-) -> None:
-    make_bench(form).judge(mutate, "refused", seeds)
-
-
-@pytest.mark.parametrize(("form", "mutate"), listed(NOTICED))
-def test_noticed(
-    form: str, mutate: Mutation, make_bench: Callable[[str], Any], seeds: range
-) -> None:
-    make_bench(form).judge(mutate, "noticed", seeds)
-
-
-@pytest.mark.parametrize("mutate", NOTICED_WITH_LESS_DEMAND)
-def test_less_demand_is_noticed(
-    mutate: Mutation, make_bench: Callable[[str], Any], seeds: range
-) -> None:
-    make_bench("csv").judge(mutate, "noticed", seeds, may_change_demand=True)
-
-
-@pytest.mark.parametrize("mutate", HARMLESS)
-def test_harmless(mutate: Mutation, make_bench: Callable[[str], Any], seeds: range) -> None:
-    make_bench("csv").judge(mutate, "harmless", seeds)
+test_refused = plant_each(REFUSED, "refused")
+test_noticed = plant_each(NOTICED, "noticed")
+test_less_demand_is_noticed = plant_each(
+    {"csv": NOTICED_WITH_LESS_DEMAND}, "noticed", may_change_demand=True
+)
+test_harmless = plant_each({"csv": HARMLESS}, "harmless")
 
 
 @pytest.mark.parametrize(

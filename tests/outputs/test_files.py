@@ -8,13 +8,13 @@ import signal
 import subprocess
 import sys
 import time
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pandas as pd
 import pytest
 
 from siting import storage
-from siting.errors import OutputError
+from siting.errors import ExitCode, OutputError
 from siting.outputs import files
 from siting.outputs.files import (
     CHECK_NAME,
@@ -25,9 +25,6 @@ from siting.outputs.files import (
     write_folder,
 )
 from siting.storage import write_file
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 FIRST = {MANIFEST_NAME: b"{}", "sites.csv": b"a"}
 SECOND = {MANIFEST_NAME: b"{1}", "map.html": b"b"}
@@ -70,6 +67,34 @@ def test_a_full_disk_leaves_the_old_output_whole(
         write_file(tmp_path / "one.csv", b"x")
     assert content_of(folder) == FIRST
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+def test_a_disk_that_is_full_in_the_middle_keeps_the_plan_that_was_there(
+    study_path: Path,
+) -> None:
+    """The kernel itself refuses: no file may grow beyond what half of the map takes."""
+    resource = pytest.importorskip("resource", reason="this system has no limits of its own")
+    out = study_path.parent / "out"
+    command = [
+        str(Path(sys.executable).with_name("siting")),
+        "plan",
+        str(study_path),
+        "-o",
+        str(out),
+    ]
+    subprocess.run(command, check=True, capture_output=True)  # noqa: S603 - siting itself
+    before, most = content_of(out), (out / "map.html").stat().st_size // 2
+    full = subprocess.run(  # noqa: S603 - siting itself
+        command, capture_output=True, text=True, check=False,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (most, most)),
+    )  # fmt: skip
+    assert full.returncode == ExitCode.BAD_INPUT
+    assert "cannot be written: File too large" in full.stderr
+    assert content_of(out) == before
+    assert sorted(path.name for path in out.parent.iterdir() if "out" in path.name) == [
+        ".out.lock",
+        "out",
+    ]
 
 
 def test_a_check_beside_a_plan_stays(tmp_path: Path) -> None:

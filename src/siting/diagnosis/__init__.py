@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 from siting.case import (
     build_case,
     build_network,
-    compare_datums,
     list_point_files,
     survey_city,
 )
@@ -25,6 +24,7 @@ from siting.diagnosis.places import (
     locate_on_roads,
 )
 from siting.domain import Stage, ignore_stage
+from siting.network.datum_check import compare_datums
 
 if TYPE_CHECKING:
     from collections.abc import Callable

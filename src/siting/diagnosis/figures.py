@@ -160,7 +160,11 @@ class Diagnosis:
             {
                 "file": file,
                 "declared": fit.declared.value,
-                "suspected": "" if fit.better is None else fit.better.value,
+                "suspected": "" if fit.suspected is None else fit.suspected.value,
+                "suspected_share": 0.0
+                if fit.suspected is None or fit.mix is None
+                else fit.mix.share,
+                "unseen_share": np.nan if fit.mix is None else fit.mix.unseen_share,
                 "compared": fit.compared,
                 **{f"median_m_{datum}": fit.median_m[datum] for datum in Datum},
                 **{f"p90_m_{datum}": fit.p90_m[datum] for datum in Datum},

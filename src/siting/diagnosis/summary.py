@@ -84,7 +84,14 @@ def _describe_fit(fit: DatumFit) -> str:
     if not fit.compared:
         return f"declared {fit.declared.value}; no point is near enough to the roads to compare"
     figures = ", ".join(f"{fit.p90_m[datum]:,.0f} m as {datum.value}" for datum in Datum)
-    verdict = "nothing speaks against it" if fit.better is None else f"looks like {fit.better}"
+    if fit.better is not None:
+        verdict = f"looks like {fit.better}"
+    elif fit.mix is not None and fit.mix.is_suspected:
+        verdict = f"about {fit.mix.share:.0%} look like {fit.mix.other}"
+    else:
+        verdict = "nothing speaks against it"
+        if fit.mix is not None:
+            verdict += f" (up to {fit.mix.unseen_share:.0%} in {fit.mix.other} would go unseen)"
     return (
         f"declared {fit.declared.value}, {verdict}; of {fit.compared:,} points "
         f"90 % lie within {figures} of a road"

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike
 
+    from siting.inputs.datum_mix import DatumMix
+
 KRASOVSKY_SEMI_MAJOR_M = 6_378_245.0
 KRASOVSKY_ECCENTRICITY_SQUARED = 0.00669342162296594323
 SHIFT_ORIGIN_LON_DEG = 105.0
@@ -170,6 +172,8 @@ class DatumFit:
         Share of the points that lie far from every road, by datum (0 to 1).
     better
         Another datum under which the points lie markedly closer to the roads, or None.
+    mix
+        How much of the points may be in another datum; None outside China, and for few points.
     """
 
     declared: Datum
@@ -178,6 +182,14 @@ class DatumFit:
     p90_m: Mapping[Datum, float]
     far_share: Mapping[Datum, float]
     better: Datum | None
+    mix: DatumMix | None = None
+
+    @property
+    def suspected(self) -> Datum | None:
+        """The datum that the file, or part of it, looks to be in instead."""
+        if self.better is not None:
+            return self.better
+        return self.mix.other if self.mix is not None and self.mix.is_suspected else None
 
 
 def compute_datum_fit(
@@ -255,7 +267,7 @@ def _mcnemar_z(before: BoolArray, after: BoolArray) -> float:
 
 
 def describe_datum_fit(fit: DatumFit, *, file: str) -> Fault | None:
-    """Return the notice for the planner if another datum fits markedly better, with both figures.
+    """Return the notice for the planner if another datum fits all or part of a file better.
 
     Parameters
     ----------
@@ -265,7 +277,9 @@ def describe_datum_fit(fit: DatumFit, *, file: str) -> Fault | None:
         Name of the file, for the notice.
     """
     if fit.better is None:
-        return None
+        if fit.mix is None or not fit.mix.is_suspected:
+            return None
+        return _describe_mix(fit.mix, fit.declared, file=file)
     declared, better = (
         f"{fit.median_m[d]:.0f} m in the median and {fit.p90_m[d]:.0f} m at the 90th percentile"
         f" ({fit.far_share[d]:.0%} far off)"
@@ -280,4 +294,20 @@ def describe_datum_fit(fit: DatumFit, *, file: str) -> Fault | None:
             f"but {better} as {fit.better.value}"
         ),
         remedy=f"ask where the file comes from; if it is {fit.better.value}, declare it so",
+    )
+
+
+def _describe_mix(mix: DatumMix, declared: Datum, *, file: str) -> Fault:
+    return Fault(
+        file=file,
+        column="datum",
+        value=declared.value,
+        what=(
+            f"about {mix.share:.0%} of its {mix.compared:,} points (give or take {mix.error:.0%}) "
+            f"look as if they were {mix.other.value}: read so, they lie nearer to the roads than "
+            "after any other shift of like length"
+        ),
+        remedy=(
+            f"ask where its parts come from; give those in {mix.other.value} in a file of their own"
+        ),
     )

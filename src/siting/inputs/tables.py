@@ -780,7 +780,8 @@ def _without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _geojson_geometry(raw: Sequence[Any], *, file: str) -> tuple[Any, list[Fault]]:
     texts = [_geometry_text(geometry) for geometry in raw]
-    geometry = shapely.from_geojson(texts, on_invalid="ignore")
+    with np.errstate(over="ignore"):  # what is too large becomes infinite, and is refused as such
+        geometry = shapely.from_geojson(texts, on_invalid="ignore")
     faults = [
         Fault(
             file=file,
