@@ -25,6 +25,7 @@ from siting.investment import (
     solve_investment,
 )
 from siting.outputs.manifest import build_manifest
+from siting.outputs.map_bill import build_investment_payload
 from siting.pipeline import (
     build_case,
     invest,
@@ -265,6 +266,16 @@ def test_the_page_runs_nothing_and_shows_names_as_text(case: SitingCase, tmp_pat
     assert "<b>&" not in page
     assert "http" not in page.replace("http-equiv", "")
     assert page.count('class="en"') == page.count('class="zh"')
+
+
+def test_the_map_shows_the_alliances_bill_and_names_its_rule(investment: JointInvestment) -> None:
+    service = build_investment_payload(investment)["service"]
+    assert service["pays_cny"] == pytest.approx([5e5, 5e5], abs=A_FEW_WH_CNY)
+    assert sum(service["pays_cny"]) == 1e6
+    bill = service["bill"]
+    assert bill["rule"] == {"en": "By least objection", "zh": "按最小异议"}
+    assert bill["at_site_cny"] == [[1e6], [0]]
+    assert bill["gain_cny"] == pytest.approx([5e5, 5e5], abs=A_FEW_WH_CNY)
 
 
 def test_the_command(study_path: Path, tmp_path: Path) -> None:

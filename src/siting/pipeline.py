@@ -83,6 +83,7 @@ from siting.outputs.frontier import (
 )
 from siting.outputs.manifest import build_manifest, render_manifest
 from siting.outputs.map import render_check_map, render_drawing, render_map
+from siting.outputs.map_bill import build_investment_payload
 from siting.outputs.page import PageLanguage
 from siting.outputs.proof import INSTANCE_NAME, render_instance, render_proof
 from siting.outputs.reasons import describe_reasons, render_reasons_tables
@@ -582,7 +583,7 @@ def invest(
 def write_investment(
     investment: JointInvestment, folder: Path, *, what_if: WhatIf | None = None
 ) -> None:
-    """Write the tables and the page of a joint investment; the manifest comes last.
+    """Write a joint investment's tables, its page and its plan's map; the manifest comes last.
 
     Raises
     ------
@@ -593,6 +594,9 @@ def write_investment(
     files = {
         **render_tables(investment, what_if),
         "alliance.html": render_alliance(investment, what_if),
+        "map.html": render_drawing(
+            build_investment_payload(investment), investment.study.facility
+        ).encode(),
     }
     for name in {ALLIANCE_MANIFEST, WHAT_IF_NAME} - set(files):
         (folder / name).unlink(missing_ok=True)

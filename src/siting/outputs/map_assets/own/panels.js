@@ -104,11 +104,27 @@
         class: "hero-words",
         text: t(key, { sites, cost: words.money(solve.cost_cny), budget: words.money(study.budget_cny) }),
       }),
+      brand && el("p", { class: "hero-words", text: brandWords(model, state.brand, words) }),
       el("ul", { class: "hero-steps" }, [
         el("li", { text: t("hero.step.unified", { x: points(s.unifiedShare - s.todayShare) }) }),
         el("li", { text: t("hero.step.joint", { x: points(s.jointShare - s.unifiedShare) }) }),
       ]),
     ]);
+  }
+
+  // What the filtered brand's drivers want, what they gain, and its bill, with the rule named.
+  function brandWords(model, b, words) {
+    const { t } = words;
+    const { brands, pays_cny: pays, bill } = model.data.service;
+    const gain = brands.joint_kwh_per_day[b] - brands.today_kwh_per_day[b];
+    const energy = { wanted: words.energy(brands.wanted_kwh_per_day[b]), gain: words.energy(gain) };
+    if (!bill) return t("hero.brand", { ...energy, pays: words.money(pays[b]) });
+    return t(pays[b] < 0 ? "hero.brand.paid" : "hero.brand.alliance", {
+      ...energy,
+      pays: words.money(Math.abs(pays[b])),
+      rule: words.name(bill.rule),
+      more: words.money(bill.gain_cny[b]),
+    });
   }
 
   function headline(model, state, words) {
@@ -177,13 +193,17 @@
     const gain = (b) => service.brands.joint_kwh_per_day[b] - service.brands.today_kwh_per_day[b];
     const sum = (values) => values.reduce((a, b) => a + b, 0);
     const gains = study.brands.map((_, b) => gain(b));
+    const { bill } = service; // of `siting alliance`; a plan by itself has none
     return section(t("ledger"), [
       table(
         [t("ledger.brand"), t("ledger.gain"), t("ledger.pays")],
         study.brands.map((brand, b) => [words.name(brand.name), "+" + words.energy(gains[b]), words.money(service.pays_cny[b])]),
         [t("ledger.total"), "+" + words.energy(sum(gains)), words.money(sum(service.pays_cny))]
       ),
-      el("p", { class: "note", text: t("ledger.note") }),
+      el("p", {
+        class: "note",
+        text: bill ? t("ledger.note.alliance", { rule: words.name(bill.rule), why: words.name(bill.why) }) : t("ledger.note"),
+      }),
     ]);
   }
 
@@ -349,6 +369,9 @@
       sites.required[n] && t("why.required"),
     ].filter(Boolean);
     const paid = service.pays_cny.reduce((a, b) => a + b, 0);
+    const at_site = service.bill
+      ? service.bill.at_site_cny.map((row) => row[n])
+      : service.pays_cny.map((cny) => (paid > 0 ? (cny / paid) * sites.cost_cny[n] : 0));
     return {
       title: nameOf(sites, n, words),
       body: [
@@ -361,8 +384,8 @@
         section(t("why"), [el("p", { text: why.join(words.lang === "zh" ? "" : " ") })]),
         section(t("site.uses"), [brandBars(model, words, sites.energy_by_brand.map((row) => row[n]), words.energy)]),
         section(t("site.pays"), [
-          brandBars(model, words, service.pays_cny.map((cny) => (paid > 0 ? (cny / paid) * sites.cost_cny[n] : 0)), words.money),
-          el("p", { class: "note", text: t("site.pays.note") }),
+          brandBars(model, words, at_site, words.money),
+          el("p", { class: "note", text: t(service.bill ? "site.pays.note.alliance" : "site.pays.note") }),
         ]),
         pairs([
           [t("site.tier"), words.name(tier.name)],
