@@ -168,6 +168,41 @@ def check_with_axe() -> Callable[[Page], None]:
     return check
 
 
+@pytest.fixture
+def check_map_with_axe(
+    open_page: OpenPage, check_with_axe: Callable[[Page], None]
+) -> Callable[..., None]:
+    """Hold every panel of a map, and the card of its first hit, to axe."""
+
+    def check(html: str, *, language: str, phone: bool) -> None:
+        with open_page(html, language=language, phone=phone) as page:
+            if phone:
+                page.click("#grip")
+                page.wait_for_timeout(400)
+            for tab in ("summary", "list", "about"):
+                page.click(f"#tab-{tab}")
+                check_with_axe(page)
+            page.evaluate("document.body.classList.remove('sheet-open')")
+            page.evaluate("document.querySelector('#hits button').click()")
+            page.wait_for_timeout(400)
+            check_with_axe(page)
+
+    return check
+
+
+@pytest.fixture
+def measure_work_s() -> Callable[[Page], float]:
+    """Return a page's seconds of work so far, whatever else this machine does meanwhile."""
+
+    def measure(page: Page) -> float:
+        session = page.context.new_cdp_session(page)
+        session.send("Performance.enable")
+        metrics = session.send("Performance.getMetrics")["metrics"]
+        return float({metric["name"]: metric["value"] for metric in metrics}["TaskDuration"])
+
+    return measure
+
+
 @dataclass(frozen=True)
 class Toy:
     """What a test may change."""

@@ -164,24 +164,9 @@ def test_both_languages_say_everything(open_page: OpenPage, diagnosis: Diagnosis
 
 @pytest.mark.parametrize(("language", "phone"), [("en-GB", False), ("zh-CN", True)])
 def test_axe_finds_no_barrier(
-    open_page: OpenPage,
-    diagnosis: Diagnosis,
-    language: str,
-    check_with_axe: Callable[[Page], None],
-    *,
-    phone: bool,
+    diagnosis: Diagnosis, check_map_with_axe: Callable[..., None], language: str, *, phone: bool
 ) -> None:
-    with open_page(render_check_map(diagnosis), language=language, phone=phone) as page:
-        if phone:
-            page.click("#grip")
-            page.wait_for_timeout(400)
-        for tab in ("summary", "list", "about"):
-            page.click(f"#tab-{tab}")
-            check_with_axe(page)
-        page.evaluate("document.body.classList.remove('sheet-open')")
-        page.evaluate("document.querySelector('#hits button').click()")
-        page.wait_for_timeout(400)
-        check_with_axe(page)
+    check_map_with_axe(render_check_map(diagnosis), language=language, phone=phone)
 
 
 def test_no_name_of_the_data_is_ever_run(
@@ -202,13 +187,11 @@ def test_no_name_of_the_data_is_ever_run(
         assert page.evaluate("window.pwned === undefined")
 
 
-def test_the_embedded_city_is_small_and_quick(open_page: OpenPage) -> None:
+def test_the_embedded_city_is_small_and_quick(
+    open_page: OpenPage, measure_work_s: Callable[[Page], float]
+) -> None:
     html = render_check_map(diagnose(read_inputs(read_study(embedded_study_path()))))
     assert len(html.encode()) < 10e6
     with open_page(html) as page:
-        session = page.context.new_cdp_session(page)
-        session.send("Performance.enable")
-        metrics = session.send("Performance.getMetrics")["metrics"]
-        # Seconds of work until it can be used, whatever else this machine does meanwhile.
-        assert {m["name"]: m["value"] for m in metrics}["TaskDuration"] < 3
+        assert measure_work_s(page) < 3
         assert "56,213" in page.inner_text("#panel-summary")
