@@ -87,6 +87,22 @@ def test_demand_and_wait_change_what_fits(study_path: Path) -> None:
     assert order_by_swing(found.table)[0] == Doubt.DEMAND
 
 
+def test_what_knowing_beforehand_could_gain_is_bound_less_plan(study_path: Path) -> None:
+    # Two connectors a site are full at once; half as much money again builds a second site.
+    text = study_path.read_text(encoding="utf-8")
+    small = text.replace("connectors: 60", "connectors: 2").replace("power_kw: 120", "power_kw: 30")
+    study_path.write_text(small, encoding="utf-8")
+    found = vary(study_path, steps=[0.5], doubts=(Doubt.BUDGET,))
+    more = row_of(found, Doubt.BUDGET, 0.5)
+    base = found.plan.joint.evaluation.served_kwh_per_day.sum() / 1520
+    assert (more["n_sites"], more["n_same"], more["n_new"]) == (2, 1, 1)
+    assert more["kept_share"] == pytest.approx(base, rel=1e-4)  # whole watt-hours
+    assert more["kept_breaks"] == ""
+    assert more["served_share"] > base + 0.01
+    assert more["gain_at_most"] == pytest.approx(more["bound_share"] - base, rel=1e-4)
+    assert more["bound_share"] >= more["served_share"] - 1e-9
+
+
 def test_floors_that_no_plan_can_meet_are_said_so(study_path: Path) -> None:
     text = study_path.read_text(encoding="utf-8")
     floored = text.replace("{id: ant, name: Ant,", "{id: ant, name: Ant, floor: 0.9,")
