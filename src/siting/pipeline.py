@@ -97,7 +97,10 @@ from siting.outputs.sensitivity import (
 from siting.outputs.site_list import render_sites_csv, render_sites_geojson
 from siting.outputs.stations import write_stations
 from siting.outputs.study_results import read_results
-from siting.outputs.written_plan import read_written_plan
+from siting.outputs.written_plan import MAP_NAME, read_written_plan
+from siting.phases.instance import build_phases
+from siting.phases.plan import PhasedPlan
+from siting.phases.solve import solve_phases
 from siting.plan import ServiceState, SitingPlan
 from siting.sensitivity import STEPS, Sensitivity, Variation, solve_sensitivity
 from siting.storage import write_file
@@ -261,6 +264,14 @@ def solve_case(
     options = _solve_options(case.study)
     fairness = None
     if case.study.objective is not Objective.TOTAL and known is None:
+    if case.study.phases:
+        phased, result = _solve_phases(case, options, on_progress)
+        joint = ServiceState(
+            decision=expect_plan(result), evaluation=evaluate(case.instance, expect_plan(result))
+        )
+        return SitingPlan(
+            case=case, today=today, unified=unified, joint=joint, solve=result, phases=phased
+        )
         fairness = solve_fair(
             case.instance, objective=case.study.objective, options=options, progress=on_progress
         )
@@ -322,6 +333,25 @@ def _refuse_trips(case: SitingCase) -> None:
 
 def solve_budgets(
     case: SitingCase,
+def _solve_phases(
+    case: SitingCase, options: SolveOptions, on_progress: Callable[[Progress], None] | None
+) -> tuple[PhasedPlan, SolveResult]:
+    """Solve all periods of a case, and hold the last one to what it could have by itself."""
+    phased = build_phases(case.instance, case.study.phases)
+    found = solve_phases(phased, options=options, progress=on_progress)
+    if found.status is SolveStatus.INFEASIBLE:
+        raise InfeasibleError(find_conflict(case.instance) or _unexplained())
+    alone = found.alone[-1]
+    if not found.decisions:
+        return PhasedPlan(phased=phased, result=found), replace(
+            alone, decision=None, status=found.status, stopped=found.stopped
+        )
+    last = found.decisions[-1]
+    worth = evaluate(case.instance, last).objective_kwh_per_day
+    plan = PhasedPlan(phased=phased, result=found)
+    return plan, judge_by(alone, last, objective=worth, gap_asked=options.gap)
+
+
     budgets_cny: Sequence[float],
     *,
     on_stage: Callable[[Stage], None] = ignore_stage,

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from siting.corridors.answer import TripAnswer
     from siting.optimise.fairness import FairResult
     from siting.optimise.solve import SolveResult
+    from siting.phases.plan import PhasedPlan
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -55,6 +56,9 @@ class SitingPlan:
     trips
         Which trips between places can be made, where the study has any; their energy and worth
         are part of ``joint``.
+    phases
+        When what is built, where the study has phases; ``joint`` is then the last period, and
+        ``solve`` holds it to what that period could have by itself.
     """
 
     case: SitingCase
@@ -64,6 +68,7 @@ class SitingPlan:
     solve: SolveResult
     fairness: FairResult | None = None
     trips: TripAnswer | None = None
+    phases: PhasedPlan | None = None
 
     @cached_property
     def sites(self) -> pd.DataFrame:
@@ -123,8 +128,12 @@ class SitingPlan:
                     ("today", "with unified accounts", "with the plan"), self._states, strict=True
                 )
             ),
-            f"proof      {describe_proof(self.solve, gap_asked=self.case.study.solve.gap)}",
         ]
+        if self.phases is None:
+            proof = describe_proof(self.solve, gap_asked=self.case.study.solve.gap)
+            lines.append(f"proof      {proof}")
+        else:
+            lines += self.phases.summary_lines()
         if self.fairness is not None:
             least, most = self.fairness.price_interval
             lines.append(
@@ -170,7 +179,8 @@ def compute_sites(plan: SitingPlan) -> pd.DataFrame:
     DataFrame
         ``site_id``, ``name``, ``kind``, ``district``, ``tier``, ``connectors``, ``power_kw``,
         ``cost_cny``, ``capacity_kwh_per_day``, ``energy_kwh_per_day``, ``utilisation``,
-        ``mean_drive_min``, ``energy_<brand>_kwh_per_day``, ``longitude``, ``latitude``.
+        ``mean_drive_min``, ``energy_<brand>_kwh_per_day``, ``longitude``, ``latitude``; with
+        phases ``opens`` and ``grows`` before the last two.
     """
     case, instance, decision = plan.case, plan.case.instance, plan.joint.decision
     opened = np.flatnonzero(decision.tier_of_site != CLOSED)
@@ -197,6 +207,9 @@ def compute_sites(plan: SitingPlan) -> pd.DataFrame:
     }
     for b, brand in enumerate(instance.brands):
         columns[f"energy_{brand}_kwh_per_day"] = energy[:, b]
+    if plan.phases is not None:
+        columns["opens"] = [plan.phases.opens(int(j)) for j in opened]
+        columns["grows"] = [plan.phases.grows(int(j)) for j in opened]
     columns["longitude"] = candidates.geometry.x.to_numpy()
     columns["latitude"] = candidates.geometry.y.to_numpy()
     return (

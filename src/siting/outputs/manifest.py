@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from siting.plan import SitingPlan
+    from siting.phases.plan import PhasedPlan
 
 SHOWN_VERSIONS = ("numpy", "scipy", "pandas", "geopandas", "shapely", "ortools", "osmnx", "folium")
 
@@ -62,6 +63,8 @@ def build_manifest(plan: SitingPlan, *, files: Mapping[str, bytes]) -> dict[str,
         },
         "fairness": _describe_fairness(plan),
         "checked_without_solver": {
+        **({} if plan.trips is None else {"trips": describe_trips(plan.trips)}),
+        **({} if plan.phases is None else {"phases": describe_phases(plan.phases)}),
             "feasible": evaluation.feasible,
             "violations": list(evaluation.violations),
             "objective_kwh_per_day": evaluation.objective_kwh_per_day,
@@ -112,6 +115,23 @@ def _describe_fairness(plan: SitingPlan) -> dict[str, Any] | None:
 
 
 def as_finite(value: float) -> float | None:
+def describe_phases(phases: PhasedPlan) -> dict[str, Any]:
+    """Return when what is built and served, how far that is proven, and what myopia loses."""
+    result = phases.result
+    least, most = result.myopic_loss
+    return {
+        "status": result.status.value,
+        "objective_kwh_per_day": result.objective,
+        "bound_kwh_per_day": result.bound,
+        "gap": result.gap,
+        "myopic_objective_kwh_per_day": as_finite(result.myopic_objective),
+        "myopic_loss_least": as_finite(least),
+        "myopic_loss_most": as_finite(most),
+        "violations": list(phases.evaluation.violations),
+        "periods": build_records(round_by_unit(phases.table)),
+    }
+
+
     """Return a number that JSON has; None for an infinity."""
     return value if math.isfinite(value) else None
 

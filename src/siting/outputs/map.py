@@ -89,6 +89,7 @@ PLAN_PAGE = MapPage(
     own_scripts=(
         "own/model.js",
         "own/themes.js",
+        "own/time.js",
         "own/points.js",
         "own/panels.js",
         "own/main.js",

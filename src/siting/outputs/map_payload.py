@@ -14,7 +14,7 @@ import numpy as np
 import shapely
 
 from siting.case import compute_sessions
-from siting.domain import SECONDS_PER_MINUTE
+from siting.domain import SECONDS_PER_MINUTE, SolveStatus
 from siting.instance import CLOSED
 from siting.outputs.map_geometry import pack_integers, pack_roads
 from siting.outputs.map_values import (
@@ -79,6 +79,7 @@ def build_map_payload(plan: SitingPlan) -> dict[str, Any]:
         "stations": _describe_stations(plan, project),
         "candidates": _describe_candidates(plan, project),
         "unreachable": _describe_unreachable(plan, project),
+        "phases": _describe_phases(plan),
     }
 
 
@@ -327,6 +328,27 @@ def _pack_reach(plan: SitingPlan, opened: LongArray, area_of_demand: LongArray) 
         "minutes": pack_integers(np.rint(minutes / MINUTE_STEP).astype(np.int64)),
         "kwh": pack_integers(np.rint(kwh / KWH_STEP).astype(np.int64)),
         "minute_step": MINUTE_STEP,
+    }
+
+
+def _describe_phases(plan: SitingPlan) -> dict[str, Any] | None:
+    """Describe what stands in each period; the sites as in the site list."""
+    phases = plan.phases
+    if phases is None:
+        return None
+    order = {site: j for j, site in enumerate(plan.case.instance.site_ids)}
+    listed = [order[site] for site in plan.sites["site_id"]]
+    table, (least, most) = phases.table, phases.result.myopic_loss
+    return {
+        "name": [as_text(phase.name) for phase in plan.case.study.phases],
+        "tier": [[int(k) for k in now[listed]] for now in phases.tiers],
+        "spent_cny": as_numbers(table["spent_cny"], 2),
+        **{name: [int(n) for n in table[name]] for name in ("n_sites", "n_opened", "n_grown")},
+        "served_share": as_numbers(table["served_share"], 4),
+        "gap": as_number(phases.result.gap),
+        "proven": phases.result.status is SolveStatus.OPTIMAL,
+        "myopic_loss_least": as_number(least),
+        "myopic_loss_most": as_number(most),
     }
 
 

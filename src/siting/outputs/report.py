@@ -46,6 +46,7 @@ from siting.outputs.report_parts import (
     show_gap,
     show_gap_asked,
 )
+from siting.outputs.report_phases import render_phases
 from siting.outputs.report_proof import (
     render_basis,
     render_how_sure,
@@ -97,6 +98,7 @@ def render_report(
         report.figures(),
         report.map(),
         report.sites(),
+        render_phases(plan, language),
         report.service(),
         report.alone(),
         "" if frontier is None else render_budgets(frontier, plan, language),

@@ -16,6 +16,7 @@
       lang: shell.readersLanguage(),
       brand: siting.ALL,
       moment: "joint",
+      period: siting.time.lastPeriod(model),
       theme: "coverage",
       layers: {
         sites: true,
@@ -111,6 +112,7 @@
       shell.showWords(words, study);
       shell.showCredit(study.illustrative && t("badge"), model.data.tiles && model.data.tiles.attribution);
       $("tab-list").textContent = t("tab.sites", { n: model.sites.n });
+      showPeriods();
       choices("moments", MOMENTS.map((id) => [id, t("moment." + id)]), "moment");
       choices("themes", THEMES.map((id) => [id, t("theme." + id)]), "theme");
       const brands = study.brands.map((brand, b) => [b, words.name(brand.name)]);
@@ -132,6 +134,23 @@
         choose: (value) => {
           state[key] = value;
           if (key === "brand") showSummary();
+          showDetail();
+          showLegend();
+          showMap();
+        },
+      });
+    }
+
+    // Choosing a period shows the plan as it stands then.
+    function showPeriods() {
+      const periods = siting.time.choices(model, words);
+      $("periods").hidden = periods.length === 0;
+      shell.showChoices("periods", periods, {
+        name: "period",
+        chosen: state.period,
+        choose: (period) => {
+          Object.assign(state, { period, moment: "joint" });
+          document.querySelector('input[name="moment"][value="joint"]').checked = true;
           showDetail();
           showLegend();
           showMap();

@@ -28,6 +28,7 @@
       ]),
       byBrand(model, state, words),
       byTier(model, words),
+      siting.time.summary(model, words),
       ledger(model, words),
       grid(model, words),
       proof(model, words),
@@ -389,6 +390,7 @@
         ]),
         pairs([
           [t("site.tier"), words.name(tier.name)],
+          ...siting.time.siteRows(model, words, n),
           [t("fact.connectors"), t("tier.line", { connectors: tier.connectors, power: words.power(tier.power_kw) })],
           [t("site.capacity"), words.energy(sites.capacity_kwh_per_day[n])],
           [t("site.wait"), t("site.wait.promise", { minutes: words.minutes(study.max_wait_minutes), share: words.percent(1 - study.wait_exceeded_share, 0) })],

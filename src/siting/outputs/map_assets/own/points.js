@@ -204,11 +204,11 @@
         place(
           "site",
           model.sites,
-          (n) => Math.max(siteRadius(model.sites.tier[n], nTier, zoom, model.sites.n), state.printing ? MIN_LABEL_RADIUS : 0),
+          (n) => Math.max(siteRadius(Math.max(0, siting.time.tierAt(model, state, n)), nTier, zoom, model.sites.n), state.printing ? MIN_LABEL_RADIUS : 0),
           (x, y, r, n, m) =>
             drawSite(pen, x, y, r, {
               ...m,
-              ghost: state.moment !== "joint",
+              ghost: state.moment !== "joint" || siting.time.tierAt(model, state, n) < 0,
               label: state.printing ? String(n + 1) : "",
             })
         );
