@@ -97,11 +97,13 @@ from siting.outputs.sensitivity import (
 from siting.outputs.site_list import render_sites_csv, render_sites_geojson
 from siting.outputs.stations import write_stations
 from siting.outputs.study_results import read_results
+from siting.outputs.trips import render_trips
 from siting.outputs.written_plan import MAP_NAME, read_written_plan
 from siting.phases.instance import build_phases
 from siting.phases.plan import PhasedPlan
 from siting.phases.solve import solve_phases
 from siting.plan import ServiceState, SitingPlan
+from siting.reasons import PlanReasons, explain, explain_plan, know_claim
 from siting.sensitivity import STEPS, Sensitivity, Variation, solve_sensitivity
 from siting.storage import write_file
 from siting.study import Objective, Stations, Study, read_station_feeds, read_study
@@ -262,8 +264,6 @@ def solve_case(
     unified = _serve(case.instance)
     on_stage(Stage.SOLVE)
     options = _solve_options(case.study)
-    fairness = None
-    if case.study.objective is not Objective.TOTAL and known is None:
     if case.study.phases:
         phased, result = _solve_phases(case, options, on_progress)
         joint = ServiceState(
@@ -272,6 +272,8 @@ def solve_case(
         return SitingPlan(
             case=case, today=today, unified=unified, joint=joint, solve=result, phases=phased
         )
+    fairness = None
+    if case.study.objective is not Objective.TOTAL and known is None:
         fairness = solve_fair(
             case.instance, objective=case.study.objective, options=options, progress=on_progress
         )
@@ -331,8 +333,6 @@ def _refuse_trips(case: SitingCase) -> None:
         raise StudyError([Fault(file="study", column="inputs.trips", what=what, remedy=remedy)])
 
 
-def solve_budgets(
-    case: SitingCase,
 def _solve_phases(
     case: SitingCase, options: SolveOptions, on_progress: Callable[[Progress], None] | None
 ) -> tuple[PhasedPlan, SolveResult]:
@@ -352,6 +352,8 @@ def _solve_phases(
     return plan, judge_by(alone, last, objective=worth, gap_asked=options.gap)
 
 
+def solve_budgets(
+    case: SitingCase,
     budgets_cny: Sequence[float],
     *,
     on_stage: Callable[[Stage], None] = ignore_stage,
@@ -471,6 +473,7 @@ def write_outputs(plan: SitingPlan, folder: Path) -> None:
         "sites.csv": render_sites_csv(plan),
         "sites.geojson": render_sites_geojson(plan),
         **render_proof(plan),
+        **render_trips(plan),
         "map.html": render_map(plan).encode(),
     }
     manifest = render_manifest(build_manifest(plan, files=files))

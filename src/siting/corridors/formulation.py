@@ -16,14 +16,13 @@ and c_qs ≥ 0, what a car charges at a stop, in shares of the trip's need.
 
 The capacity rows, the budget and every rule over sites are the city's own: a site serves both.
 
-Three models are built of this (`Detail`). The exact one has a charge for every stop. The others
-have one for every site that a trip passes, however often; of the two rows that say when, one keeps
-what they imply for the far part of the tour, from a site to the destination and back to it,
+Two models are built of this (`Detail`). The exact one has a charge for every stop. The other has
+one for every site that a trip passes, however often; of the two rows that say when, it keeps what
+they imply for the far part of the tour, from a site to the destination and back to it:
 
     a_qe − b_qs ≤ Σ_{j beyond s} c_qj / z_q ≤ b_qe − a_qs         what the far part takes and bears
 
-and the coarsest keeps nothing. Both are relaxations, and the coarser the quicker: their bounds
-hold, and their sites are then tried with the exact model.
+It is a relaxation, and much quicker: its bound holds, and its sites are tried with the exact model.
 """
 
 from __future__ import annotations
@@ -65,8 +64,6 @@ class Detail(StrEnum):
     """How much a model tells of when a trip charges."""
 
     SITES = "sites"
-    """Only where."""
-    FAR_PARTS = "far parts"
     """Where, and what the tour's far part takes and bears."""
     STOPS = "stops"
     """Everything: the exact model."""
@@ -218,8 +215,7 @@ def build_trip_rows(
         blocks.append(_battery_rows(shape, corridors, trips))
     else:
         blocks.append(_most_rows(shape))
-        if detail is Detail.FAR_PARTS:
-            blocks.append(_far_rows(shape, corridors, trips, [arcs_of[q] for q in trips]))
+        blocks.append(_far_rows(shape, corridors, trips, [arcs_of[q] for q in trips]))
     kwh = corridors.cars * corridors.need_m * corridors.kwh_per_km / METRES_PER_KM
     energy = sp.csr_array(
         (kwh[trips][charges.trip], (charges.supply, np.arange(charges.n_charge))),

@@ -96,9 +96,7 @@ def solve_joint(
     half = replace(options, gap=options.gap / 2)
     with Watch(half, on_progress=progress) as watch:
         run = _Run(instance, corridors, watch, options)
-        for detail in (Detail.SITES, Detail.FAR_PARTS):
-            if not run.settled:
-                run.relaxed(detail)
+        run.relaxed()
         if not run.settled:
             run.exact()
         return run.conclude(started_cpu_s)
@@ -129,9 +127,9 @@ class _Run:
         proven = compute_gap(self.objective, self.bound) <= self.gap
         return proven or self.infeasible or self.watch.stop_reason is not None
 
-    def relaxed(self, detail: Detail) -> None:
-        """Bound by a model that tells less, and try its sites with the exact one."""
-        joint = build_joint_model(self.instance, self.corridors, detail=detail)
+    def relaxed(self) -> None:
+        """Bound by the model that tells less, and try its sites with the exact one."""
+        joint = build_joint_model(self.instance, self.corridors, detail=Detail.SITES)
         answer = self._solve(joint)
         if answer is not None:
             self._try(joint.tier_of_site(answer))

@@ -13,13 +13,14 @@ from siting import __version__
 from siting.inputs.candidates import count_reasons
 from siting.outputs.files import sha256
 from siting.outputs.site_list import build_records, build_site_list, round_by_unit
+from siting.outputs.trips import describe_trips
 from siting.outputs.units import name_keys
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from siting.plan import SitingPlan
     from siting.phases.plan import PhasedPlan
+    from siting.plan import SitingPlan
 
 SHOWN_VERSIONS = ("numpy", "scipy", "pandas", "geopandas", "shapely", "ortools", "osmnx", "folium")
 
@@ -62,9 +63,9 @@ def build_manifest(plan: SitingPlan, *, files: Mapping[str, bytes]) -> dict[str,
             "seed": study.solve.seed,
         },
         "fairness": _describe_fairness(plan),
-        "checked_without_solver": {
         **({} if plan.trips is None else {"trips": describe_trips(plan.trips)}),
         **({} if plan.phases is None else {"phases": describe_phases(plan.phases)}),
+        "checked_without_solver": {
             "feasible": evaluation.feasible,
             "violations": list(evaluation.violations),
             "objective_kwh_per_day": evaluation.objective_kwh_per_day,
@@ -114,7 +115,6 @@ def _describe_fairness(plan: SitingPlan) -> dict[str, Any] | None:
     }
 
 
-def as_finite(value: float) -> float | None:
 def describe_phases(phases: PhasedPlan) -> dict[str, Any]:
     """Return when what is built and served, how far that is proven, and what myopia loses."""
     result = phases.result
@@ -132,6 +132,7 @@ def describe_phases(phases: PhasedPlan) -> dict[str, Any]:
     }
 
 
+def as_finite(value: float) -> float | None:
     """Return a number that JSON has; None for an infinity."""
     return value if math.isfinite(value) else None
 

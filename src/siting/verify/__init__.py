@@ -21,6 +21,7 @@ from siting.verify.checks import (
     check_proof,
     check_sites,
     check_tables,
+    check_trips,
 )
 from siting.verify.claim import read_claim
 
@@ -41,8 +42,8 @@ def verify_folder(folder: Path) -> tuple[Check, ...]:
     Returns
     -------
     tuple
-        A check each for the files, the sites, the flows, the objective, the tables, the ledger
-        and the proof; the plan holds if all passed.
+        A check each for the files, the sites, the flows, the trips if there are any, the
+        objective, the tables, the ledger and the proof; the plan holds if all passed.
 
     Raises
     ------
@@ -55,6 +56,7 @@ def verify_folder(folder: Path) -> tuple[Check, ...]:
         check_files,
         check_sites,
         check_flows,
+        *((check_trips,) if claim.has_trips else ()),
         check_objective,
         check_tables,
         check_ledger,

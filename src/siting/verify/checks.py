@@ -15,6 +15,7 @@ import numpy as np
 
 from siting.verify.claim import MANIFEST, WH_PER_KWH, Claim, exact, index_of
 from siting.verify.duality import compute_bound_kwh
+from siting.verify.trips import find_trip_faults
 
 CERTIFICATE = "certificate.json"
 NOTHING = Fraction(0)
@@ -135,10 +136,13 @@ def check_flows(claim: Claim) -> Check:
         for (i, b), wh in sorted(served.items())
         if wh > _whole_wh(wanted[i, b])
     ]
+    in_all = defaultdict(Fraction, {j: Fraction(wh) for j, wh in supplied.items()})
+    for (j, _), taken in claim.trip_wh.items():
+        in_all[j] += taken
     faults += [
         f"{_supply(claim, j)} gives more than it can"
-        for j, wh in sorted(supplied.items())
-        if wh > _whole_wh(_capacity(claim, j))
+        for j, total in sorted(in_all.items())
+        if total > _whole_wh(_capacity(claim, j)) + (1 if claim.trips.trips else 0)
     ]
     floors = arrays["requirements.floor_by_brand"]
     for b, share in enumerate(floors.tolist()):
@@ -155,7 +159,7 @@ def check_objective(claim: Claim) -> Check:
         (exact(claim.arrays["cover_worth"][p]) * wh for _, _, _, p, wh in claim.flow_rows),
         Fraction(0),
     )
-    kwh = worth / WH_PER_KWH
+    kwh = worth / WH_PER_KWH + claim.trips.worth
     stated = claim.manifest["checked_without_solver"]
     faults = []
     if abs(kwh - exact(stated[claim.in_unit("objective_kwh_per_day")])) > SAME_OBJECTIVE * max(
@@ -172,14 +176,33 @@ def check_objective(claim: Claim) -> Check:
     )
 
 
+def check_trips(claim: Claim) -> Check:
+    """Drive every covered trip again, there and back; none may fail."""
+    head, usable = claim.head, claim.arrays["usable"].tolist()
+    ids = [*head["site_ids"], *head["station_ids"]]
+    n_site = len(head["site_ids"])
+    opened = [*sorted(claim.tier_of_site), *range(n_site, len(ids))]
+    is_open = {ids[j]: usable[j] for j in opened}
+    trips = claim.trips.trips
+    faults = [
+        fault for trip in trips for fault in find_trip_faults(trip, supply_ids=ids, is_open=is_open)
+    ]
+    stated = claim.manifest.get("trips")
+    if (stated is None) != (not trips):
+        faults.append("the manifest and the files do not agree on whether there are trips")
+    for b, row in enumerate([] if stated is None else stated["by_brand"]):
+        if abs(exact(row["joint_per_day"]) - sum(trip.covered[b] for trip in trips)) > FEN:
+            faults.append(f"the covered trips of {row['brand']} are not those of the table")
+    driven = sum(any(trip.covered) for trip in trips)
+    return Check(name="trips", detail=f"{driven:,} driven there and back", faults=tuple(faults))
+
+
 def check_tables(claim: Claim) -> Check:
     """Hold the site list and the service by brand to what the flows say."""
     head, manifest = claim.head, claim.manifest
-    energy: dict[int, int] = defaultdict(int)
-    by_site_brand: dict[tuple[int, int], int] = defaultdict(int)
+    by_site_brand = defaultdict(Fraction, claim.trip_wh)
     by_brand: dict[int, int] = defaultdict(int)
     for _, j, b, _, wh in claim.flow_rows:
-        energy[j] += wh
         by_site_brand[j, b] += wh
         by_brand[b] += wh
     faults = []
@@ -192,14 +215,17 @@ def check_tables(claim: Claim) -> Check:
         j = index[name]
         k = head["tiers"].index(row["tier"])
         expected = {
-            "energy_kwh_per_day": Fraction(energy[j], WH_PER_KWH),
+            "energy_kwh_per_day": sum(
+                (by_site_brand[j, b] for b in range(len(head["brands"]))), NOTHING
+            )
+            / WH_PER_KWH,
             "cost_cny": exact(claim.arrays["tier_cost_cny"][j, k]),
             "capacity_kwh_per_day": exact(claim.arrays["tier_capacity_kwh_per_day"][j, k]),
         }
         if not claim.counts_visits:
             expected["power_kw"] = exact(claim.arrays["tier_power_kw"][j, k])
         for b, brand in enumerate(head["brands"]):
-            expected[f"energy_{brand}_kwh_per_day"] = Fraction(by_site_brand[j, b], WH_PER_KWH)
+            expected[f"energy_{brand}_kwh_per_day"] = by_site_brand[j, b] / WH_PER_KWH
         for table, values in (("sites.csv", row), ("the manifest", listed.get(name, {}))):
             faults += [
                 f"{table}: {column} of {name} is not {float(value):,.3f}"

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from siting.errors import Fault, InputError
+from siting.verify.trips import TOURS, TripClaims, read_trip_claims
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -73,6 +74,22 @@ class Claim:
     def flow_rows(self) -> list[Flow]:
         """Every flow, its pair found again."""
         return list(_find_flows(self))
+
+    @property
+    def has_trips(self) -> bool:
+        """Whether the manifest or a file speaks of trips between places."""
+        return "trips" in self.manifest or TOURS in self.files
+
+    @cached_property
+    def trips(self) -> TripClaims:
+        """The trips between places, none where the plan has none."""
+        return read_trip_claims(self.files, self.head["brands"])
+
+    @cached_property
+    def trip_wh(self) -> dict[tuple[int, int], Fraction]:
+        """What trips take, by index of supply and brand (Wh/day)."""
+        supply_of = index_of([*self.head["site_ids"], *self.head["station_ids"]])
+        return {(supply_of[name], b): wh for (name, b), wh in self.trips.taken_wh().items()}
 
     @cached_property
     def cost_cny(self) -> Fraction:
