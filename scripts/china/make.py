@@ -35,8 +35,11 @@ LEAST_APART_KM = 100.0
 LEFT_OUT = frozenset({"Haikou", "Ürümqi"})
 """Across a strait, and 1,400 km beyond the next city of the list."""
 NO_CORRIDOR = frozenset(
-    {frozenset({"Dalian", "Yantai"}), frozenset({"Dalian", "Tianjin"}),
-     frozenset({"Dalian", "Tangshan"})}
+    {
+        frozenset({"Dalian", "Yantai"}),
+        frozenset({"Dalian", "Tianjin"}),
+        frozenset({"Dalian", "Tangshan"}),
+    }
 )
 """Links that the rule would draw across the Bohai Sea."""
 DETOUR = 1.25
@@ -201,9 +204,7 @@ def write_roads(network: Network, path: Path) -> None:
     write_compact_roads(roads, path)
 
 
-def find_trips(
-    cities: list[City], network: Network
-) -> list[tuple[int, int, dict[str, float]]]:
+def find_trips(cities: list[City], network: Network) -> list[tuple[int, int, dict[str, float]]]:
     """Return the trips: gravity, residents times residents over the square of road kilometres."""
     a, b, km = (np.array(column) for column in zip(*network.pieces, strict=True))
     n = len(network.lon)
@@ -244,8 +245,14 @@ def main() -> None:
     write_csv(
         DATA / "places.csv",
         [
-            {"place_id": city.key, "name": city.name, "name_zh": city.name_zh,
-             "residents": city.residents, "longitude": city.lon, "latitude": city.lat}
+            {
+                "place_id": city.key,
+                "name": city.name,
+                "name_zh": city.name_zh,
+                "residents": city.residents,
+                "longitude": city.lon,
+                "latitude": city.lat,
+            }
             for city in cities
         ],
     )
@@ -273,10 +280,15 @@ def main() -> None:
     write_csv(
         DATA / "candidates.csv",
         [
-            {"site_id": cities[n].key if n < len(cities) else f"km{n:04d}",
-             "name": network.names[n], "name_zh": network.names_zh[n],
-             "kind": "city" if n < len(cities) else "motorway",
-             "longitude": network.lon[n], "latitude": network.lat[n], "illustrative": "true"}
+            {
+                "site_id": cities[n].key if n < len(cities) else f"km{n:04d}",
+                "name": network.names[n],
+                "name_zh": network.names_zh[n],
+                "kind": "city" if n < len(cities) else "motorway",
+                "longitude": network.lon[n],
+                "latitude": network.lat[n],
+                "illustrative": "true",
+            }
             for n in range(len(network.lon))
         ],
     )
