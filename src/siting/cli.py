@@ -341,8 +341,9 @@ def sensitivity(
     from siting.study import read_study  # noqa: PLC0415 - the same
 
     with _faults_explained(), _StageReport() as report:
-        asked_steps = _read_steps(steps)
-        inputs = pipeline.read_inputs(read_study(study), cache_folder=cache, on_stage=report.stage)
+        asked_steps, asked = _read_steps(steps), read_study(study)
+        pipeline.require_one_period(asked)
+        inputs = pipeline.read_inputs(asked, cache_folder=cache, on_stage=report.stage)
         case = pipeline.build_case(inputs, on_stage=report.stage)
         plan = pipeline.solve_case(case, on_stage=report.stage, on_progress=report.solving)
         report.stage(pipeline.Stage.VARY)

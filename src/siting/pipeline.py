@@ -437,13 +437,32 @@ def ask_sensitivity(
         As in `siting.sensitivity.solve_sensitivity`.
     gap
         Gap of every solve; the study's own if it is not given, or is wider.
+
+    Raises
+    ------
+    StudyError
+        If the study has phases.
     """
+    require_one_period(plan.case.study)
     options = _solve_options(plan.case.study)
     if gap is not None:
         options = replace(options, gap=max(gap, options.gap))
     return solve_sensitivity(
         plan, inputs, options=options, steps=steps, doubts=doubts, on_solved=on_solved
     )
+
+
+def require_one_period(study: Study) -> None:
+    """Refuse a study with phases: its sensitivity would be that of the last one alone.
+
+    Raises
+    ------
+    StudyError
+        If the study has phases.
+    """
+    if study.phases:
+        what, remedy = "the sensitivity is asked of one period", "ask it of a study without phases"
+        raise StudyError([Fault(file="study", column="phases", what=what, remedy=remedy)])
 
 
 def write_sensitivity(sensitivity: Sensitivity, folder: Path) -> None:

@@ -156,6 +156,22 @@ def test_the_command_writes_table_and_chart(study_path: Path, tmp_path: Path) ->
         assert "no list of shares" in result.stderr
 
 
+def test_a_study_with_phases_is_refused_before_it_is_solved(
+    study_path: Path, tmp_path: Path
+) -> None:
+    halves = "".join(
+        f"  - {{id: y{k}, name: {{en: Year {k}}}, budget_share: 0.5, demand_share: {share}}}\n"
+        for k, share in ((1, 0.5), (2, 1))
+    )
+    text = study_path.read_text(encoding="utf-8")
+    study_path.write_text(f"{text}phases:\n{halves}", encoding="utf-8")
+    command = ["sensitivity", str(study_path), "-o", str(tmp_path / "out")]
+    result = CliRunner().invoke(app, command)
+    assert result.exit_code == ExitCode.BAD_INPUT
+    assert "asked of one period" in result.stderr
+    assert not (tmp_path / "out").exists()
+
+
 @pytest.mark.browser
 def test_in_a_browser_it_fetches_nothing_and_has_no_barrier(
     open_page: OpenPage, study_path: Path, check_with_axe: Callable[[Page], None]
