@@ -15,6 +15,7 @@ import osmnx as ox
 import shapely
 from networkx import NetworkXException  # type: ignore[import-untyped]  # it ships none
 from osmnx._errors import InsufficientResponseError, ResponseStatusCodeError
+from pyproj.exceptions import CRSError
 
 from siting.domain import SECONDS_PER_HOUR
 from siting.errors import Fault, InputError
@@ -45,6 +46,7 @@ CHECK = "look at them, or give each its own"
 _GRAPH_ERRORS = (
     ArithmeticError,
     AttributeError,
+    CRSError,
     LookupError,
     MemoryError,
     NetworkXException,

@@ -33,7 +33,7 @@ def refuse_hostile_xml(path: Path) -> None:
     except DefusedXmlException:
         reason = "it declares a document type, which can hide entities that expand without end"
         remedy = "export the roads again; OSM and GraphML files need no document type"
-    except (ParseError, StopIteration, ValueError):
+    except (ParseError, StopIteration, ValueError, LookupError):  # the last of encodings
         reason, remedy = "it is not XML", "give an OSM or GraphML file, or state another format"
     else:
         return
