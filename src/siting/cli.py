@@ -363,6 +363,23 @@ def sensitivity(
     out.print(f"table      {escape(str(out_folder / 'sensitivity.csv'))}")
 
 
+@app.command()
+def robust(study: StudyArgument, out_folder: OutOption, *, cache: CacheOption = None) -> None:
+    """Plan for all scenarios of a study at once, by three rules; check it on futures drawn anew."""
+    from siting import pipeline  # noqa: PLC0415 - keeps `--help` quick
+    from siting.study import read_study  # noqa: PLC0415 - the same
+
+    with _faults_explained(), _StageReport() as report:
+        inputs = pipeline.read_inputs(read_study(study), cache_folder=cache, on_stage=report.stage)
+        case = pipeline.build_case(inputs, on_stage=report.stage)
+        answer = pipeline.ask_robust(case, on_stage=report.stage, on_progress=report.solving)
+        report.stage(pipeline.Stage.WRITE)
+        pipeline.write_robust(answer, out_folder)
+    for line in answer.summary_lines():
+        out.print(escape(_printable(line)))
+    out.print(f"tables     {escape(str(out_folder / 'robust_*.csv'))}")
+
+
 def _read_steps(text: str) -> list[float]:
     """Return the shares by which a figure is off."""
     try:

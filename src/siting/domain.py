@@ -134,6 +134,17 @@ class Doubt(StrEnum):
     """The longest wait that is promised."""
 
 
+class RobustRule(StrEnum):
+    """What a plan is chosen by before it is known which future comes."""
+
+    EXPECTED = "expected"
+    """The mean share of the wanted energy that is served."""
+    MAX_MIN = "max_min"
+    """The share that is served in the worst future."""
+    REGRET = "regret"
+    """How much more a plan made for the future that comes would have served, at most."""
+
+
 class SolveStatus(StrEnum):
     """How far a solve came; only ``optimal`` claims a proof within the gap asked for."""
 

@@ -33,6 +33,7 @@ from siting.errors import (
     InfeasibleError,
     InputError,
     OutputError,
+    SolveError,
     StudyError,
     UnverifiedError,
 )
@@ -104,6 +105,9 @@ from siting.phases.plan import PhasedPlan
 from siting.phases.solve import solve_phases
 from siting.plan import ServiceState, SitingPlan
 from siting.reasons import PlanReasons, explain, explain_plan, know_claim
+from siting.scenarios.plan import RobustAnswer, check_on_draws
+from siting.scenarios.solve import solve_robust
+from siting.scenarios.worlds import build_worlds
 from siting.sensitivity import STEPS, Sensitivity, Variation, solve_sensitivity
 from siting.storage import write_file
 from siting.study import Objective, Stations, Study, read_station_feeds, read_study
@@ -126,6 +130,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 FEED_LISTS = (".yaml", ".yml")
 REPORT_NAME = "report.html"
+SHARE_DIGITS = 6
 FRONTIER_NAME, SENSITIVITY_NAME = "frontier.json", "sensitivity.json"
 
 __all__ = [
@@ -463,6 +468,52 @@ def require_one_period(study: Study) -> None:
     if study.phases:
         what, remedy = "the sensitivity is asked of one period", "ask it of a study without phases"
         raise StudyError([Fault(file="study", column="phases", what=what, remedy=remedy)])
+
+
+def ask_robust(
+    case: SitingCase,
+    *,
+    on_stage: Callable[[Stage], None] = ignore_stage,
+    on_progress: Callable[[Progress], None] | None = None,
+) -> RobustAnswer:
+    """Plan a case for all of its study's scenarios, and check the plan on futures drawn anew.
+
+    Raises
+    ------
+    StudyError
+        If the study names no scenario.
+    SolveError
+        If no plan was found that every future can pay.
+    KeyboardInterrupt
+        On Ctrl-C.
+    """
+    study = case.study
+    if not study.scenarios:
+        what, remedy = "names no future", "list at least one; `siting schema` explains it"
+        raise StudyError([Fault(column="scenarios", what=what, remedy=remedy)])
+    on_stage(Stage.SOLVE)
+    worlds = build_worlds(case, study.scenarios, own_weight=study.robust.own_weight)
+    found = solve_robust(worlds, options=_solve_options(study), progress=on_progress)
+    if found is None or study.robust.rule not in found.plans:
+        what = "no plan was found that every future can pay"
+        raise SolveError([Fault(what=what, remedy="allow more time, or relax a requirement")])
+    return check_on_draws(
+        case, found, study.robust.rule, n_draw=study.robust.draws, seed=study.solve.seed
+    )
+
+
+def write_robust(answer: RobustAnswer, folder: Path) -> None:
+    """Write the tables of a plan for several futures into a folder: rules, futures, sites, draws.
+
+    Raises
+    ------
+    OutputError
+        If the folder cannot be written.
+    """
+    for name in ("rules", "futures", "sites", "draws"):
+        table = getattr(answer, name).round(SHARE_DIGITS)
+        content = render_csv(table.assign(illustrative=answer.case.illustrative))
+        write_file(folder / f"robust_{name}.csv", content)
 
 
 def write_sensitivity(sensitivity: Sensitivity, folder: Path) -> None:

@@ -28,7 +28,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedBase
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
-from siting.domain import Accounts, Datum, Direction, Engine, Facility
+from siting.domain import Accounts, Datum, Direction, Engine, Facility, RobustRule
 from siting.errors import Fault, StudyError
 from siting.notebook import show_tables
 
@@ -553,6 +553,40 @@ class Corridors(_Model):
         return self
 
 
+class Scenario(_Model):
+    """One future that may come: the study's own figures, times these."""
+
+    id: Id
+    """Short id."""
+    name: Text
+    """Name as shown."""
+    weight: Positive = 1.0
+    """How likely it is, beside the weights of the others."""
+    demand: Positive = 1.0
+    """What every brand's drivers want …"""
+    demand_by_brand: dict[str, NonNegative] = Field(default_factory=dict)
+    """… and, on top of it, each brand's."""
+    budget: Positive = 1.0
+    """The money."""
+    cost: Positive = 1.0
+    """What every site costs."""
+    cutoff: Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)] = 1.0
+    """The longest drive; at most 1: set `access` to the longest that you believe in."""
+    competition: NonNegative = 1.0
+    """What stations of no brand of the alliance can serve its drivers."""
+
+
+class Robust(_Model):
+    """How to plan for `scenarios`."""
+
+    rule: RobustRule = RobustRule.EXPECTED
+    """By which rule the plan is chosen; the plans by the other rules are shown beside it."""
+    own_weight: Positive = 1.0
+    """The weight of the study's own figures, which are a future like the others."""
+    draws: Annotated[int, Field(ge=1, le=10_000)] = 50
+    """How many futures are drawn anew to check the plan on."""
+
+
 class Objective(StrEnum):
     """What the plan makes as large as can be."""
 
@@ -747,6 +781,10 @@ class Study(_Model):
     when each site opens. Vehicles and requirements are those of the last period."""
     corridors: Corridors = Corridors()
     """How trips between places are driven, where `inputs.trips` gives some."""
+    scenarios: list[Scenario] = Field(default_factory=list)
+    """Futures of which it is not known which will come; for `siting robust`."""
+    robust: Robust = Robust()
+    """How to plan for `scenarios`; for `siting robust`."""
     alliance: Alliance = Alliance()
     """How the joint investment is split."""
     solve: Solve = Solve()
@@ -791,6 +829,8 @@ class Study(_Model):
             raise ValueError(f"tiers of a {self.facility} have {what}: {', '.join(wrong)}")
         if self.phases:
             _check_phases(self)
+        if self.scenarios:
+            _check_scenarios(self)
         if self.inputs.trips is not None:
             _check_trips(self)
         both = sorted(set(self.requirements.required) & set(self.requirements.forbidden))
@@ -807,6 +847,8 @@ def _check_phases(study: Study) -> None:
         raise ValueError("two phases have the same id")
     if study.objective is not Objective.TOTAL:
         raise ValueError("phases go with the objective `total` alone")
+    if study.inputs.trips is not None:
+        raise ValueError("phases and inputs.trips are not planned together so far")
     unknown = sorted({name for phase in phases for name in phase.demand_share_by_brand} - brands)
     if unknown:
         raise ValueError(f"phases name brands that the study has not: {', '.join(unknown)}")
@@ -825,6 +867,18 @@ def _check_trips(study: Study) -> None:
         raise ValueError(f"trips need a range_km of every brand: {', '.join(lacking)}")
     if study.facility is Facility.SERVICE_CENTRE or study.objective is not Objective.TOTAL:
         raise ValueError("trips go with charging stations and the objective `total` alone")
+
+
+def _check_scenarios(study: Study) -> None:
+    """Raise if scenarios are named twice, name what is not there, or do not go with the rest."""
+    ids, brands = [scenario.id for scenario in study.scenarios], {b.id for b in study.brands}
+    if len(set(ids)) < len(ids):
+        raise ValueError("two scenarios have the same id")
+    unknown = sorted({name for s in study.scenarios for name in s.demand_by_brand} - brands)
+    if unknown:
+        raise ValueError(f"scenarios name brands that the study has not: {', '.join(unknown)}")
+    if study.objective is not Objective.TOTAL or study.phases or study.inputs.trips is not None:
+        raise ValueError("scenarios go with the objective `total`, without phases or inputs.trips")
 
 
 class StationFeeds(_Model):

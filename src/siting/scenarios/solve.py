@@ -1,0 +1,270 @@
+"""The plan for whichever future comes: by the mean, by the worst future, by the largest regret."""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from siting.domain import BoolArray, FloatArray, RobustRule, SolveStatus, frozen_array
+from siting.optimise.assignment import assign_drivers
+from siting.optimise.limits import Watch
+from siting.optimise.mip import solve_mip
+from siting.optimise.solve import solve
+from siting.scenarios.evaluation import is_payable, price_shares, trim
+from siting.scenarios.formulation import build_shared, join_worlds, read_tiers, write_point
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from siting.domain import IntArray
+    from siting.instance import Decision
+    from siting.optimise.limits import Progress
+    from siting.optimise.result import SolveOptions, SolveResult
+    from siting.scenarios.formulation import SharedModel
+    from siting.scenarios.worlds import Worlds
+
+# Of the time limit, what the solves of single futures may take together.
+TIME_SHARE = 0.4
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class RobustPlan:
+    """The plan by one rule.
+
+    Attributes
+    ----------
+    rule, status
+        Which rule; ``optimal`` only if proven within the gap asked for, in shares of the demand.
+    tier_of_site
+        (n_site,) what is built, whichever future comes.
+    shares
+        (n_world,) the share of the wanted energy that it serves in each future.
+    value, bound
+        The mean share, the worst share, or the largest regret; and what no plan that every future
+        can pay exceeds (falls below, for the regret).
+    """
+
+    rule: RobustRule
+    status: SolveStatus
+    tier_of_site: IntArray
+    shares: FloatArray
+    value: float
+    bound: float
+
+    def __post_init__(self) -> None:
+        """Freeze the arrays."""
+        object.__setattr__(self, "tier_of_site", frozen_array(self.tier_of_site, np.int32))
+        object.__setattr__(self, "shares", frozen_array(self.shares, np.float64))
+
+    @property
+    def gap(self) -> float:
+        """The distance of value and bound, in shares of the wanted energy."""
+        return abs(self.bound - self.value)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class RobustResult:
+    """The plans by every rule, and what each future would be planned for alone.
+
+    Attributes
+    ----------
+    worlds
+        The futures.
+    alone
+        (n_world,) each future solved as if it were known to come.
+    best
+        (n_world,) the best share known there: what regret is counted from.
+    plans
+        By rule; a rule is missing where no plan was found that every future can pay.
+    wall_s, cpu_s
+        Time taken by all of it, of the wall and of the processor.
+    """
+
+    worlds: Worlds
+    alone: tuple[SolveResult, ...]
+    best: FloatArray
+    plans: dict[RobustRule, RobustPlan]
+    wall_s: float
+    cpu_s: float
+
+    @property
+    def chosen_alone(self) -> BoolArray:
+        """(n_world, n_site) which sites each future alone would open."""
+        return np.stack([_opened(result) for result in self.alone])
+
+    @property
+    def most(self) -> FloatArray:
+        """(n_world,) no plan serves a larger share there."""
+        bounds = np.array([result.bound for result in self.alone])
+        return np.minimum(1.0, bounds / self.worlds.wanted)
+
+
+def _opened(result: SolveResult) -> BoolArray:
+    if result.decision is None:
+        raise AssertionError("every future has a plan")
+    return result.decision.opened
+
+
+def solve_robust(
+    worlds: Worlds,
+    *,
+    options: SolveOptions,
+    rules: tuple[RobustRule, ...] = tuple(RobustRule),
+    progress: Callable[[Progress], None] | None = None,
+) -> RobustResult | None:
+    """Solve every future alone, then all of them together by each rule.
+
+    Parameters
+    ----------
+    worlds
+        The futures.
+    options
+        How hard to look, for all of it together. The gap of the rules is in shares of the demand.
+    rules
+        Which rules.
+    progress
+        Told of plan, bound and gap of the joined models as they move (kWh/day of a mean future).
+
+    Returns
+    -------
+    RobustResult or None
+        None where some future alone has no plan within the limits.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        On Ctrl-C.
+    """
+    started_s, started_cpu_s = time.perf_counter(), time.process_time()
+    part_s = options.time_limit_s * TIME_SHARE / worlds.n_world
+    alone = [
+        solve(world, options=replace(options, time_limit_s=part_s)) for world in worlds.instances
+    ]
+    if any(result.interrupted for result in alone):
+        raise KeyboardInterrupt
+    if any(result.decision is None for result in alone):
+        return None
+    known = [_tiers(result) for result in alone]
+    best = np.array([result.objective for result in alone]) / worlds.wanted
+    most = np.minimum(1.0, np.array([result.bound for result in alone]) / worlds.wanted)
+    shared = build_shared(worlds)
+    plans: dict[RobustRule, RobustPlan] = {}
+    for n, rule in enumerate(rules):
+        left_s = options.time_limit_s - (time.perf_counter() - started_s)
+        limits = replace(options, time_limit_s=max(left_s / (len(rules) - n), 1.0))
+        with Watch(limits, on_progress=progress) as watch:
+            plan = _solve_rule(worlds, shared, rule, watch, best=best, most=most, known=known)
+        if watch.interrupted:
+            raise KeyboardInterrupt
+        if plan is not None:
+            plans[rule] = plan
+            known.append(plan.tier_of_site)
+    return RobustResult(
+        worlds=worlds,
+        alone=tuple(alone),
+        best=best,
+        plans=plans,
+        wall_s=time.perf_counter() - started_s,
+        cpu_s=time.process_time() - started_cpu_s,
+    )
+
+
+def judge(rule: RobustRule, shares: FloatArray, *, weight: FloatArray, best: FloatArray) -> float:
+    """Return what a plan is worth by a rule: a mean, a worst share, or a largest regret.
+
+    Parameters
+    ----------
+    rule
+        Which.
+    shares
+        (n_world,) what the plan serves in each future.
+    weight, best
+        (n_world,) how likely each is, and the best known share there.
+    """
+    if rule is RobustRule.EXPECTED:
+        return math.fsum(weight * shares)
+    if rule is RobustRule.MAX_MIN:
+        return float(shares.min())
+    return float(np.maximum(best - shares, 0.0).max())
+
+
+def _solve_rule(
+    worlds: Worlds,
+    shared: SharedModel,
+    rule: RobustRule,
+    watch: Watch,
+    *,
+    best: FloatArray,
+    most: FloatArray,
+    known: list[IntArray],
+) -> RobustPlan | None:
+    """Solve the joined model, from the best plan known that every future can pay."""
+    sense = -1.0 if rule is RobustRule.REGRET else 1.0
+
+    def value_of(shares: FloatArray) -> float:
+        return judge(rule, shares, weight=worlds.weight, best=best)
+
+    found: tuple[IntArray, FloatArray] | None = None
+    for tier in known:
+        if not is_payable(worlds.instances, tier) or not _meets_floors(worlds, tier):
+            continue
+        shares = price_shares(worlds.instances, tier)
+        if found is None or sense * value_of(shares) > sense * value_of(found[1]):
+            found = tier, shares
+    start = None
+    if found is not None:
+        decisions = _send_all(worlds, found[0])
+        start = write_point(shared, rule, decisions, level=value_of(found[1]))
+    answer = solve_mip(
+        join_worlds(shared, rule, weight=worlds.weight, best=best),
+        watch,
+        start=start,
+        on_step=lambda cost, least: watch.report(-cost, -least),
+    )
+    if answer.values is not None:
+        decisions = _send_all(worlds, read_tiers(shared, answer.values))
+        tier = trim(worlds.instances, decisions)
+        shares = price_shares(worlds.instances, tier)
+        if found is None or sense * value_of(shares) > sense * value_of(found[1]):
+            found = tier, shares
+    if found is None:
+        return None
+    # The joined model's bound is that of −Σ p v, −v or r − 1, in kWh of a mean future.
+    level = -answer.bound / shared.scale_kwh
+    value = value_of(found[1])
+    if rule is RobustRule.REGRET:
+        bound = min(max(0.0, 1.0 - level), value)
+    else:
+        bound = max(min(level, judge(rule, most, weight=worlds.weight, best=best)), value)
+    proven = abs(bound - value) <= watch.limits.gap
+    return RobustPlan(
+        rule=rule,
+        status=SolveStatus.OPTIMAL if proven else SolveStatus.FEASIBLE,
+        tier_of_site=found[0],
+        shares=found[1],
+        value=value,
+        bound=bound,
+    )
+
+
+def _tiers(result: SolveResult) -> IntArray:
+    if result.decision is None:
+        raise AssertionError("every future has a plan")
+    return result.decision.tier_of_site
+
+
+def _meets_floors(worlds: Worlds, tier_of_site: IntArray) -> bool:
+    """Whether the study's own world, the only one with floors, is served as it asks."""
+    return assign_drivers(worlds.instances[0], tier_of_site) is not None
+
+
+def _send_all(worlds: Worlds, tier_of_site: IntArray) -> list[Decision]:
+    """Send the drivers of every future to the same sites, near chargers first."""
+    sent = [assign_drivers(world, tier_of_site) for world in worlds.instances]
+    if any(decision is None for decision in sent):
+        raise AssertionError("the solver's own flows meet the floors")
+    return [decision for decision in sent if decision is not None]
