@@ -16,6 +16,7 @@ import shapely
 from networkx import NetworkXException  # type: ignore[import-untyped]  # it ships none
 from osmnx._errors import InsufficientResponseError, ResponseStatusCodeError
 from pyproj.exceptions import CRSError
+from shapely.errors import ShapelyError
 
 from siting.domain import SECONDS_PER_HOUR
 from siting.errors import Fault, InputError
@@ -52,6 +53,7 @@ _GRAPH_ERRORS = (
     NetworkXException,
     ParseError,
     RecursionError,
+    ShapelyError,
     TypeError,
     ValueError,
 )
