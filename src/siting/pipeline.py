@@ -334,8 +334,12 @@ def _solve_with_trips(
 def _refuse_trips(case: SitingCase) -> None:
     """Refuse a study with trips where only the city's demand would be looked at."""
     if case.trips is not None:
-        what, remedy = "trips are planned by `siting plan` alone so far", "leave inputs.trips out"
-        raise StudyError([Fault(file="study", column="inputs.trips", what=what, remedy=remedy)])
+        raise _trips_refused()
+
+
+def _trips_refused() -> StudyError:
+    what, remedy = "trips are planned by `siting plan` alone so far", "leave inputs.trips out"
+    return StudyError([Fault(file="study", column="inputs.trips", what=what, remedy=remedy)])
 
 
 def _solve_phases(
@@ -458,13 +462,15 @@ def ask_sensitivity(
 
 
 def require_one_period(study: Study) -> None:
-    """Refuse a study with phases: its sensitivity would be that of the last one alone.
+    """Refuse a study with phases or trips: only its last period, or its city, would be asked.
 
     Raises
     ------
     StudyError
-        If the study has phases.
+        If the study has phases or trips.
     """
+    if study.inputs.trips is not None:
+        raise _trips_refused()
     if study.phases:
         what, remedy = "the sensitivity is asked of one period", "ask it of a study without phases"
         raise StudyError([Fault(file="study", column="phases", what=what, remedy=remedy)])
@@ -576,9 +582,12 @@ def explain_written(
         If an id that was asked about is no candidate.
     """
     _require_verified(folder)
+    claim = read_claim(folder)
+    if claim.has_trips:
+        raise _trips_refused()
     if plan is not None:
         return explain_plan(plan, **options)
-    return explain(know_claim(read_claim(folder)), **options)
+    return explain(know_claim(claim), **options)
 
 
 def write_reasons(reasons: PlanReasons, folder: Path) -> None:
