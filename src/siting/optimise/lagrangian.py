@@ -1,4 +1,4 @@
-# ruff: noqa: C901, PLR0912, PLR0915, PLR0917 - kernels are long and flat, and take arrays by position
+# ruff: noqa: PLR0917 - kernels take arrays by position
 """The Lagrangian relaxation of the demand rows: bounds, prices, and how far each column opens.
 
 With prices λ_r ≥ 0 on the demand rows, μ_b ≥ 0 on the floors and ν ≥ 0 on the rows over columns,
@@ -28,13 +28,16 @@ from siting.network.compiled import KernelArray, compiled
 from siting.optimise.tier_problem import NO_BUDGET_CNY, Menu, Reach
 
 if TYPE_CHECKING:
-    from siting.domain import BoolArray, FloatArray
+    from siting.domain import BoolArray, FloatArray, IntArray
     from siting.optimise.tier_problem import TierProblem
 
-N_BUCKET = 64
 TINY = 1e-12
 # Steps without a lower bound, after which they are made shorter.
 PATIENCE = 10
+# The first mix of the volume's averages: where the descent starts, and where it goes on.
+FIRST_MIX, NEXT_MIX, WIDEST_MIX = 1.0, 0.3, 0.1
+# Links moved for each link of a supply, after which sorting anew is quicker than mending the order.
+MOVES_PER_LINK = 8
 # Sums of float64 may be off by this share; a bound is rounded up by it.
 ROUNDED_UP = 1e-9
 
@@ -75,24 +78,46 @@ class DualPoint:
         The prices that give it.
     budget_price
         π at those prices.
-    load
-        (n_row,) running average of what the relaxation serves.
-    floor_load, side_load
-        (n_floor,), (n_side,) the same of the floors and the rows over columns.
+    slack
+        (n_row + n_floor + n_side,) running average of what the relaxation leaves of every priced
+        row; negative where it takes too much.
     opened
         (n_column,) running average of how far each column opens, 0 to 1.
     step
         The step factor that the descent ended with.
+    order
+        (n_link,) each supply's links by falling profit when they were last filled.
     """
 
     bound: float
     prices: Prices
     budget_price: float
-    load: FloatArray
-    floor_load: FloatArray
-    side_load: FloatArray
+    slack: FloatArray
     opened: FloatArray
     step: float
+    order: IntArray
+
+
+class _Relaxed(NamedTuple):
+    """What an evaluation of the relaxation says, and the room that it works in.
+
+    Attributes
+    ----------
+    value
+        (n_column,) V_c + g_c - ν · A_c.
+    y
+        (n_column,) how far the knapsack opens each column.
+    slack
+        (n_row + n_floor + n_side,) what is left of every priced row.
+    profit, order
+        (n_link,) profits supply by supply, falling, and the links that they belong to.
+    """
+
+    value: FloatArray
+    y: FloatArray
+    slack: FloatArray
+    profit: FloatArray
+    order: IntArray
 
 
 def start_descent(problem: TierProblem, *, price: float = 0.5) -> DualPoint:
@@ -107,11 +132,10 @@ def start_descent(problem: TierProblem, *, price: float = 0.5) -> DualPoint:
             side=np.zeros(n_side),
         ),
         budget_price=0.0,
-        load=np.zeros(n_row),
-        floor_load=np.zeros(n_floor),
-        side_load=np.zeros(n_side),
+        slack=np.zeros(n_row + n_floor + n_side),
         opened=np.zeros(problem.n_column),
         step=0.5,
+        order=np.lexsort((-problem.reach.worth, problem.reach.supply)).astype(np.int32),
     )
 
 
@@ -136,258 +160,194 @@ def descend(
     aim
         The bound that the steps aim at, such as the best plan's objective.
     """
-    prices = Prices(*(p.copy() for p in point.prices))
-    load, floor_load = point.load.copy(), point.floor_load.copy()
-    side_load, opened = point.side_load.copy(), point.opened.copy()
-    fresh = not np.isfinite(point.bound)
+    price, slack = np.concatenate(point.prices), point.slack.copy()
+    opened, order = point.opened.copy(), point.order.copy()
     bound, budget_price, step = _descend(
         problem.reach,
         problem.menu,
-        problem.floor_kwh,
-        _side_scale(problem),
+        _right_side(problem),
+        _scale(problem),
         fixings.allowed,
         fixings.required,
-        prices,
-        load,
-        floor_load,
-        side_load,
+        price,
+        slack,
         opened,
+        _make_room(problem, order),
         point.step,
         n_iteration,
         aim,
-        fresh,
+        FIRST_MIX if np.isinf(point.bound) else NEXT_MIX,
     )
     return replace(
         point,
         bound=bound,
-        prices=prices,
+        prices=_split(problem, price),
         budget_price=budget_price,
-        load=load,
-        floor_load=floor_load,
-        side_load=side_load,
+        slack=slack,
         opened=opened,
         step=step,
+        order=order,
     )
 
 
-def _side_scale(problem: TierProblem) -> FloatArray:
-    """(n_side,) scale of each row's price step: its squared side over the energy at stake."""
+def find_falls(
+    problem: TierProblem, point: DualPoint, fixings: Fixings
+) -> tuple[float, FloatArray, FloatArray]:
+    """Find by how much the bound falls if a column is opened, or if a site stays closed.
+
+    Returns
+    -------
+    bound, fall, need
+        The bound of the point's prices under these fixings; (n_column,) how much less no plan with
+        that column can exceed, ∞ where it is not allowed; (n_site,) the same without that site.
+    """
+    menu, room = problem.menu, _make_room(problem, point.order.copy())
+    bound, budget_price = _evaluate(
+        problem.reach,
+        menu,
+        _right_side(problem),
+        fixings.allowed,
+        fixings.required,
+        np.concatenate(point.prices),
+        room,
+    )
+    reduced = np.where(fixings.allowed, room.value - budget_price * menu.cost, -np.inf)
+    need = np.where(fixings.required, -np.inf, 0.0)
+    np.maximum.at(need, menu.site, reduced)
+    return bound + ROUNDED_UP * abs(bound), need[menu.site] - reduced, need
+
+
+def _split(problem: TierProblem, price: FloatArray) -> Prices:
+    n_row, n_floor = problem.reach.share.shape
+    row, floor, side = np.split(price, (n_row, n_row + n_floor))
+    return Prices(row, floor, side)
+
+
+def _make_room(problem: TierProblem, order: IntArray) -> _Relaxed:
+    return _Relaxed(
+        value=np.zeros(problem.n_column),
+        y=np.zeros(problem.n_column),
+        slack=np.zeros(sum(problem.reach.share.shape) + problem.menu.side_upper.size),
+        profit=np.zeros(problem.reach.worth.size),
+        order=order,
+    )
+
+
+def _right_side(problem: TierProblem) -> FloatArray:
+    """Right-hand sides of the priced rows, all read as ≤."""
+    return np.concatenate((problem.reach.kwh, -problem.floor_kwh, problem.menu.side_upper))
+
+
+def _scale(problem: TierProblem) -> FloatArray:
+    """Scale of each price's step: the row's side squared over the energy at stake in it."""
     menu = problem.menu
     n_side = menu.side_upper.size
     column = np.repeat(np.arange(problem.n_column), np.diff(menu.side_start))
     size = np.abs(menu.side_coefficient)
     total = np.bincount(menu.side_row, weights=size, minlength=n_side)
-    per_unit = np.bincount(
-        menu.side_row, weights=np.ones(size.size) * menu.kwh[column], minlength=n_side
-    ) / np.maximum(total, TINY)
-    side = np.maximum(np.abs(menu.side_upper), 1.0)
-    return np.asarray(side / np.maximum(per_unit, TINY), dtype=np.float64)
+    kwh = np.bincount(menu.side_row, weights=menu.kwh[column], minlength=n_side)
+    side = np.maximum(np.abs(menu.side_upper), 1.0) * total / np.maximum(kwh, TINY)
+    return np.concatenate((problem.reach.kwh, problem.floor_kwh, np.maximum(side, TINY)))
 
 
 @compiled
-def _fill(
-    reach: Reach,
-    supply: int,
-    kwh: float,
-    profit: KernelArray,
-    bucket: KernelArray,
-    bucket_kwh: KernelArray,
-    bucket_value: KernelArray,
-    chosen: KernelArray,
-    weight: float,
-    load: KernelArray,
-) -> float:
-    """Fill one knapsack greedily; add weight × what it takes to the load where weight > 0."""
+def _sort_links(reach: Reach, supply: int, row_price: KernelArray, room: _Relaxed) -> None:
+    """Compute a supply's profits and mend the order of its links, which prices change little."""
     first, last = reach.start[supply], reach.start[supply + 1]
+    profit, order = room.profit, room.order
+    left = MOVES_PER_LINK * (last - first)
+    for k in range(first, last):
+        link, place = order[k], k
+        # What brings nothing needs no order.
+        gain = max(0.0, reach.worth[link] - row_price[reach.row[link]])
+        if left > 0:
+            while place > first and profit[place - 1] < gain:
+                profit[place], order[place] = profit[place - 1], order[place - 1]
+                place -= 1
+            left -= k - place
+        profit[place], order[place] = gain, link
+    if left <= 0:
+        falling = np.argsort(-profit[first:last], kind="mergesort")
+        profit[first:last] = profit[first:last][falling]
+        order[first:last] = order[first:last][falling]
+
+
+@compiled
+def _fill(reach: Reach, supply: int, kwh: float, room: _Relaxed) -> float:
+    """Fill a knapsack with the most profitable energy."""
     left, value = kwh, 0.0
-    edge = N_BUCKET - 1
-    while edge >= 0 and bucket_kwh[edge] <= left:
-        left -= bucket_kwh[edge]
-        value += bucket_value[edge]
-        edge -= 1
-    n = 0
-    if edge >= 0 and left > 0 and bucket_kwh[edge] > 0:
-        for link in range(first, last):
-            if bucket[link] == edge:
-                chosen[n] = link
-                n += 1
-        order = np.argsort(-profit[chosen[:n]])
-        for k in range(n):
-            link = chosen[order[k]]
-            take = min(left, reach.kwh[reach.row[link]])
-            value += take * profit[link]
-            left -= take
-            if weight > 0:
-                load[reach.row[link]] += weight * take
-            if left <= 0:
-                break
-    if weight > 0:
-        for link in range(first, last):
-            if bucket[link] > edge:
-                load[reach.row[link]] += weight * reach.kwh[reach.row[link]]
+    for k in range(reach.start[supply], reach.start[supply + 1]):
+        if room.profit[k] <= 0.0 or left <= 0.0:
+            break
+        taken = min(left, reach.kwh[reach.row[room.order[k]]])
+        value += taken * room.profit[k]
+        left -= taken
     return value
 
 
 @compiled
-def _sort_into_buckets(
-    reach: Reach,
-    supply: int,
-    row_price: KernelArray,
-    profit: KernelArray,
-    bucket: KernelArray,
-    bucket_kwh: KernelArray,
-    bucket_value: KernelArray,
-) -> float:
-    """Compute the profits of a supply's links and sort them into buckets; return the greatest."""
-    first, last = reach.start[supply], reach.start[supply + 1]
-    top = 0.0
-    for link in range(first, last):
-        p = reach.worth[link] - row_price[reach.row[link]]
-        profit[link] = p
-        top = max(top, p)
-    bucket_kwh[:] = 0.0
-    bucket_value[:] = 0.0
-    if top <= 0.0:
-        for link in range(first, last):
-            bucket[link] = -1
-        return 0.0
-    scale = N_BUCKET / top
-    for link in range(first, last):
-        p = profit[link]
-        if p > 0.0:
-            b = min(N_BUCKET - 1, int(p * scale))
-            kwh = reach.kwh[reach.row[link]]
-            bucket_kwh[b] += kwh
-            bucket_value[b] += kwh * p
-            bucket[link] = b
-        else:
-            bucket[link] = -1
-    return top
+def _take(reach: Reach, supply: int, kwh: float, part: float, room: _Relaxed) -> None:
+    """Take a part of what fills a knapsack off the slack of rows and floors."""
+    n_row, n_floor = reach.share.shape
+    left = kwh
+    for k in range(reach.start[supply], reach.start[supply + 1]):
+        if room.profit[k] <= 0.0 or left <= 0.0:
+            break
+        row = reach.row[room.order[k]]
+        taken = min(left, reach.kwh[row])
+        left -= taken
+        room.slack[row] -= part * taken
+        for b in range(n_floor):
+            room.slack[n_row + b] += part * taken * reach.share[row, b]
 
 
 @compiled
-def fill_columns(
+def _evaluate(  # noqa: C901 - one pass over stations, sites and rows
     reach: Reach,
     menu: Menu,
-    row_price: KernelArray,
-    allowed: KernelArray,
-    value: KernelArray,
-    profit: KernelArray,
-) -> None:
-    """Fill every allowed column at the rows' prices: value = V_c + g_c, 0 where not allowed."""
-    bucket = np.empty(profit.size, np.int8)
-    bucket_kwh, bucket_value = np.empty(N_BUCKET), np.empty(N_BUCKET)
-    chosen = np.empty(max(1, profit.size), np.int64)
-    for j in range(menu.start.size - 1):
-        low, high = menu.start[j], menu.start[j + 1]
-        wanted = False
-        for c in range(low, high):
-            value[c] = 0.0
-            wanted = wanted or allowed[c]
-        if not wanted:
-            continue
-        top = _sort_into_buckets(reach, j, row_price, profit, bucket, bucket_kwh, bucket_value)
-        for c in range(low, high):
-            if not allowed[c]:
-                continue
-            value[c] = menu.gain[c]
-            if top > 0.0:
-                value[c] += _fill(
-                    reach,
-                    j,
-                    menu.kwh[c],
-                    profit,
-                    bucket,
-                    bucket_kwh,
-                    bucket_value,
-                    chosen,
-                    0.0,
-                    profit,
-                )
-
-
-@compiled
-def _evaluate(
-    reach: Reach,
-    menu: Menu,
-    floor_kwh: KernelArray,
+    right: KernelArray,
     allowed: KernelArray,
     required: KernelArray,
-    prices: Prices,
-    value: KernelArray,
-    station_value: KernelArray,
-    y: KernelArray,
-    load: KernelArray,
-    profit: KernelArray,
+    price: KernelArray,
+    room: _Relaxed,
 ) -> tuple[float, float]:
-    """Evaluate the relaxation: bound and π; fills value, station_value, y and load."""
-    n_row, n_site = reach.kwh.size, menu.start.size - 1
-    row_price = prices.row.copy()
-    for r in range(n_row):
-        for b in range(floor_kwh.size):
-            row_price[r] -= prices.floor[b] * reach.share[r, b]
-    bucket = np.empty(profit.size, np.int8)
-    bucket_kwh, bucket_value = np.empty(N_BUCKET), np.empty(N_BUCKET)
-    chosen = np.empty(max(1, profit.size), np.int64)
-    load[:] = 0.0
-    fill_columns(reach, menu, row_price, allowed, value, profit)
-    for c in range(value.size):
-        for k in range(menu.side_start[c], menu.side_start[c + 1]):
-            value[c] -= prices.side[menu.side_row[k]] * menu.side_coefficient[k]
+    """Evaluate the relaxation: its bound and π; what it opens and leaves is in the room."""
+    n_row, n_floor = reach.share.shape
+    n_site, n_priced = menu.start.size - 1, n_row + n_floor
+    row_price = price[:n_row].copy()
+    for b in range(n_floor):
+        row_price -= price[n_row + b] * reach.share[:, b]
     bound = 0.0
-    for e in range(station_value.size):
-        top = _sort_into_buckets(
-            reach, n_site + e, row_price, profit, bucket, bucket_kwh, bucket_value
-        )
-        station_value[e] = 0.0
-        if top > 0.0:
-            station_value[e] = _fill(
-                reach,
-                n_site + e,
-                reach.station_kwh[e],
-                profit,
-                bucket,
-                bucket_kwh,
-                bucket_value,
-                chosen,
-                1.0,
-                load,
-            )
-        bound += station_value[e]
-    best, budget_price = _solve_knapsack(menu, value, allowed, required, y)
+    for i in range(right.size):
+        room.slack[i] = right[i]
+        bound += price[i] * right[i]
+    for e in range(reach.station_kwh.size):
+        _sort_links(reach, n_site + e, row_price, room)
+        bound += _fill(reach, n_site + e, reach.station_kwh[e], room)
+        _take(reach, n_site + e, reach.station_kwh[e], 1.0, room)
     for j in range(n_site):
-        low, high = menu.start[j], menu.start[j + 1]
-        top = -1.0
-        for c in range(low, high):
-            if y[c] > 0.0:
-                if top < 0.0:
-                    top = _sort_into_buckets(
-                        reach, j, row_price, profit, bucket, bucket_kwh, bucket_value
-                    )
-                if top > 0.0:
-                    _fill(
-                        reach,
-                        j,
-                        menu.kwh[c],
-                        profit,
-                        bucket,
-                        bucket_kwh,
-                        bucket_value,
-                        chosen,
-                        y[c],
-                        load,
-                    )
-    for r in range(n_row):
-        bound += prices.row[r] * reach.kwh[r]
-    for b in range(floor_kwh.size):
-        bound -= prices.floor[b] * floor_kwh[b]
-    for i in range(menu.side_upper.size):
-        bound += prices.side[i] * menu.side_upper[i]
+        is_sorted = False
+        for c in range(menu.start[j], menu.start[j + 1]):
+            room.value[c] = 0.0
+            if not allowed[c]:
+                continue
+            if not is_sorted:
+                _sort_links(reach, j, row_price, room)
+                is_sorted = True
+            room.value[c] = menu.gain[c] + _fill(reach, j, menu.kwh[c], room)
+            for k in range(menu.side_start[c], menu.side_start[c + 1]):
+                room.value[c] -= price[n_priced + menu.side_row[k]] * menu.side_coefficient[k]
+    best, budget_price = _solve_knapsack(menu, room.value, allowed, required, room.y)
+    for c in range(menu.cost.size):
+        if room.y[c] > 0.0:
+            _take(reach, menu.site[c], menu.kwh[c], room.y[c], room)
+            for k in range(menu.side_start[c], menu.side_start[c + 1]):
+                room.slack[n_priced + menu.side_row[k]] -= room.y[c] * menu.side_coefficient[k]
     return bound + best, budget_price
 
 
 @compiled
-def _solve_knapsack(
+def _solve_knapsack(  # noqa: C901, PLR0912 - a hull for each site, then one greedy pass
     menu: Menu, value: KernelArray, allowed: KernelArray, required: KernelArray, y: KernelArray
 ) -> tuple[float, float]:
     """Solve the linear multiple-choice knapsack: value and dual price; −∞ if it cannot be met."""
@@ -462,140 +422,48 @@ def _solve_knapsack(
 def _descend(
     reach: Reach,
     menu: Menu,
-    floor_kwh: KernelArray,
-    side_scale: KernelArray,
+    right: KernelArray,
+    scale: KernelArray,
     allowed: KernelArray,
     required: KernelArray,
-    prices: Prices,
-    load: KernelArray,
-    floor_load: KernelArray,
-    side_load: KernelArray,
+    price: KernelArray,
+    slack: KernelArray,
     opened: KernelArray,
+    room: _Relaxed,
     step: float,
     n_iteration: int,
     aim: float,
-    fresh: bool,  # noqa: FBT001 - kernels know no keyword-only arguments
+    mix: float,
 ) -> tuple[float, float, float]:
-    """Run the volume algorithm; the arrays of prices and averages are moved in place."""
-    n_row, n_floor, n_side = reach.kwh.size, floor_kwh.size, side_scale.size
-    value, y = np.zeros(menu.cost.size), np.zeros(menu.cost.size)
-    station_value = np.zeros(reach.station_kwh.size)
-    new_load, profit = np.zeros(n_row), np.zeros(reach.worth.size)
-    trial = Prices(prices.row.copy(), prices.floor.copy(), prices.side.copy())
-    new_floor, new_side = np.zeros(n_floor), np.zeros(n_side)
-    bound, budget_price = _evaluate(
-        reach, menu, floor_kwh, allowed, required, prices, value, station_value, y, new_load, profit
-    )
+    """Run the volume algorithm; prices and averages are moved in place."""
+    bound, budget_price = _evaluate(reach, menu, right, allowed, required, price, room)
     if bound == -np.inf:
         return bound, 0.0, step
-    _usage(reach, menu, new_load, y, new_floor, new_side)
-    mix = 1.0 if fresh else 0.3
-    for r in range(n_row):
-        load[r] += mix * (new_load[r] - load[r])
-    for b in range(n_floor):
-        floor_load[b] += mix * (new_floor[b] - floor_load[b])
-    for i in range(n_side):
-        side_load[i] += mix * (new_side[i] - side_load[i])
-    for c in range(y.size):
-        opened[c] += mix * (y[c] - opened[c])
-    failures, widest = 0, 0.1
+    slack += mix * (room.slack - slack)
+    opened += mix * (room.y - opened)
+    failures = 0
     for _ in range(n_iteration):
-        size = 0.0
-        for r in range(n_row):
-            size += (reach.kwh[r] - load[r]) ** 2 / reach.kwh[r]
-        for b in range(n_floor):
-            size += (floor_load[b] - floor_kwh[b]) ** 2 / floor_kwh[b]
-        for i in range(n_side):
-            size += (menu.side_upper[i] - side_load[i]) ** 2 / side_scale[i]
-        length = step * max(bound - aim, 1e-4 * abs(bound)) / max(size, TINY)
-        for r in range(n_row):
-            trial.row[r] = max(
-                0.0, prices.row[r] - length * (reach.kwh[r] - load[r]) / reach.kwh[r]
-            )
-        for b in range(n_floor):
-            trial.floor[b] = max(
-                0.0, prices.floor[b] - length * (floor_load[b] - floor_kwh[b]) / floor_kwh[b]
-            )
-        for i in range(n_side):
-            trial.side[i] = max(
-                0.0,
-                prices.side[i] - length * (menu.side_upper[i] - side_load[i]) / side_scale[i],
-            )
-        new_bound, new_budget_price = _evaluate(
-            reach,
-            menu,
-            floor_kwh,
-            allowed,
-            required,
-            trial,
-            value,
-            station_value,
-            y,
-            new_load,
-            profit,
-        )
-        _usage(reach, menu, new_load, y, new_floor, new_side)
+        size = max(TINY, np.sum(slack * slack / scale))
+        length = step * max(bound - aim, 1e-4 * abs(bound)) / size
+        trial = np.maximum(0.0, price - length * slack / scale)
+        new_bound, new_budget_price = _evaluate(reach, menu, right, allowed, required, trial, room)
         # The mix that makes the averaged violation least, and how the new one agrees with the old.
-        across, along, agree = 0.0, 0.0, 0.0
-        for r in range(n_row):
-            old, new = reach.kwh[r] - load[r], reach.kwh[r] - new_load[r]
-            across += (new - old) ** 2 / reach.kwh[r]
-            along += old * (new - old) / reach.kwh[r]
-            agree += old * new / reach.kwh[r]
-        for b in range(n_floor):
-            old, new = floor_load[b] - floor_kwh[b], new_floor[b] - floor_kwh[b]
-            across += (new - old) ** 2 / floor_kwh[b]
-            along += old * (new - old) / floor_kwh[b]
-            agree += old * new / floor_kwh[b]
-        for i in range(n_side):
-            old, new = menu.side_upper[i] - side_load[i], menu.side_upper[i] - new_side[i]
-            across += (new - old) ** 2 / side_scale[i]
-            along += old * (new - old) / side_scale[i]
-            agree += old * new / side_scale[i]
-        mix = -along / across if across > 0.0 else widest
-        mix = min(max(mix, widest / 10.0), widest)
-        for r in range(n_row):
-            load[r] += mix * (new_load[r] - load[r])
-        for b in range(n_floor):
-            floor_load[b] += mix * (new_floor[b] - floor_load[b])
-        for i in range(n_side):
-            side_load[i] += mix * (new_side[i] - side_load[i])
-        for c in range(y.size):
-            opened[c] += mix * (y[c] - opened[c])
+        change = room.slack - slack
+        across, along = np.sum(change * change / scale), np.sum(slack * change / scale)
+        agree = np.sum(slack * room.slack / scale)
+        mix = -along / across if across > 0.0 else WIDEST_MIX
+        mix = min(max(mix, WIDEST_MIX / 10.0), WIDEST_MIX)
+        slack += mix * change
+        opened += mix * (room.y - opened)
         if new_bound < bound:
             failures = 0
             if agree > 0.0:
                 step = min(step * 1.1, 2.0)
             bound, budget_price = new_bound, new_budget_price
-            prices.row[:] = trial.row
-            prices.floor[:] = trial.floor
-            prices.side[:] = trial.side
+            price[:] = trial
         else:
             failures += 1
             if failures >= PATIENCE:
                 failures = 0
                 step = max(step * 0.66, 1e-3)
     return bound + ROUNDED_UP * abs(bound), budget_price, step
-
-
-@compiled
-def _usage(
-    reach: Reach,
-    menu: Menu,
-    load: KernelArray,
-    y: KernelArray,
-    floor_load: KernelArray,
-    side_load: KernelArray,
-) -> None:
-    """Sum what the floors and the rows over columns get."""
-    floor_load[:] = 0.0
-    side_load[:] = 0.0
-    for b in range(floor_load.size):
-        for r in range(load.size):
-            floor_load[b] += reach.share[r, b] * load[r]
-    if side_load.size == 0:
-        return
-    for c in range(y.size):
-        if y[c] > 0.0:
-            for k in range(menu.side_start[c], menu.side_start[c + 1]):
-                side_load[menu.side_row[k]] += y[c] * menu.side_coefficient[k]

@@ -22,10 +22,13 @@ from siting.optimise.result import SolveOptions, SolveResult, WarmStart
 from siting.optimise.thrift import spare_money
 from siting.optimise.tier_problem import build_problem
 from siting.optimise.tier_solver import (
+    ROUNDS,
+    ROUNDS_BEFORE_TREE,
     descend_to_rest,
     is_impossible,
     plan_from_tiers,
     price_instance,
+    solve_by_branching,
     solve_by_prices,
     start_from_prices,
 )
@@ -36,7 +39,7 @@ if TYPE_CHECKING:
     from siting.domain import IntArray
     from siting.optimise.lagrangian import DualPoint
     from siting.optimise.tier_problem import TierProblem
-    from siting.optimise.tier_solver import TierPlan
+    from siting.optimise.tier_solver import TierAnswer, TierPlan
 
 __all__ = [
     "Progress",
@@ -51,6 +54,8 @@ __all__ = [
 
 # Below this many links HiGHS alone is quick and exact; above the other, it drowns in them.
 LINKS_FOR_HIGHS, MOST_LINKS_FOR_HIGHS = 12_000, 60_000
+# Grouping more sites into quarters takes more memory than all else.
+MOST_SITES_FOR_TREE = 3_000
 
 
 def solve(
@@ -95,6 +100,7 @@ def solve(
             point = start_from_prices(instance, problem, known.multipliers)
         if engine is Engine.LAGRANGIAN:
             run.by_prices(point, known)
+            run.by_branching()
             small = problem.links.n_link <= MOST_LINKS_FOR_HIGHS
             if not run.settled and (small or run.plan is None):
                 run.by_mip(Engine.HIGHS)
@@ -172,6 +178,7 @@ class _Run:
         self.plan: TierPlan | None = None
         self.decision: Decision | None = None
         self.point: DualPoint | None = None
+        self.answer: TierAnswer | None = None
         self.infeasible = False
         self.engines: list[str] = []
 
@@ -188,12 +195,34 @@ class _Run:
     def by_prices(self, point: DualPoint | None, known: WarmStart) -> None:
         """Bound and search by prices."""
         self.engines.append(Engine.LAGRANGIAN.value)
-        answer = solve_by_prices(
-            self.problem, self.watch, point=point, start=known.tier_of_site, on_step=self.step
+        self.answer = solve_by_prices(
+            self.problem,
+            self.watch,
+            point=point,
+            start=known.tier_of_site,
+            n_round=ROUNDS_BEFORE_TREE if self.may_branch else ROUNDS,
+            on_step=self.step,
         )
-        self._take_point(answer.point)
-        if answer.plan is not None:
-            self.plan, self.objective = answer.plan, answer.plan.value
+        self._take_point(self.answer.point)
+        self._take_plan(self.answer.plan)
+
+    @property
+    def may_branch(self) -> bool:
+        """Whether a tree over counts of sites fits into memory."""
+        return self.problem.n_site <= MOST_SITES_FOR_TREE
+
+    def by_branching(self) -> None:
+        """Go on from prices and annealing with a tree, where one fits."""
+        if self.settled or self.answer is None or not self.may_branch:
+            return
+        plan, bound = solve_by_branching(self.problem, self.watch, self.answer, on_step=self.step)
+        self._take_plan(plan)
+        self.infeasible = self.infeasible or bound == -math.inf
+        self.bound = min(self.bound, bound)
+
+    def _take_plan(self, plan: TierPlan | None) -> None:
+        if plan is not None:
+            self.plan, self.objective = plan, plan.value
 
     def price(self, point: DualPoint | None) -> None:
         """Find prices for what a MIP solver has proven, so that part of it can be checked."""

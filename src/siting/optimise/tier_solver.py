@@ -1,10 +1,9 @@
-"""The main model by prices: bound by the volume algorithm, plan by annealing, end by HiGHS.
+"""The main model by prices: bound by the volume algorithm, plan by annealing, then a tree of both.
 
 The Lagrangian relaxation gives a bound, prices, and how far each column opens; the columns that it
 opens most are the first plan, which annealing improves with its flow kept optimal. Rounds of both
-go on until the plan is proven within the gap asked for, or rounds bring nothing more. Where the
-whole model is small enough for HiGHS, that then starts from the plan and closes what cuts and
-branching can.
+go on until the plan is proven within the gap asked for, or rounds bring nothing more. A tree of
+nodes then lowers the bound and anneals what each node leaves (`tier_tree`).
 """
 
 from __future__ import annotations
@@ -28,6 +27,7 @@ from siting.optimise.lagrangian import (
 from siting.optimise.limits import compute_gap
 from siting.optimise.links import NO_LINK
 from siting.optimise.tier_search import build_search
+from siting.optimise.tier_tree import TierTree
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,9 +42,13 @@ N_ITERATION = 50
 # A descent has come to rest when this many iterations bring less than this share of the gap.
 REST, LEAST_FALL = 100, 0.02
 MOVES_PER_COLUMN, ROUNDS = 20, 5
+# Rounds before a tree, which finds plans quicker than more rounds would.
+ROUNDS_BEFORE_TREE = 2
 CHUNKS = 20
 # Temperatures, in worths of a column's mean cost; a round from a good plan starts cooler.
 WARM, WARM_AGAIN, COLD = 0.07, 0.04, 0.004
+# Moves a column and temperature at a node of the tree, whose relaxation says more.
+MOVES_AT_NODE, WARM_AT_NODE = 80, 0.03
 # Columns that the relaxation opens so far make up the first plan; those, half of the openings.
 OPENED_MUCH, OPENED_AT_ALL = 0.1, 0.01
 FLOORS_KEPT_TO = 1e-9
@@ -155,6 +159,51 @@ def solve_by_prices(
         if number > 0 and gained < LEAST_GAIN * settled.value:
             break
     return TierAnswer(plan=plan, point=point)
+
+
+def solve_by_branching(
+    problem: TierProblem,
+    watch: Watch,
+    known: TierAnswer,
+    *,
+    on_step: Callable[[float, float], None] = lambda _objective, _bound: None,
+) -> tuple[TierPlan | None, float]:
+    """Branch from where prices and annealing came to, and anneal what the nodes leave.
+
+    Parameters
+    ----------
+    problem, watch
+        What to solve, and its limits.
+    known
+        What prices and annealing came to.
+    on_step
+        Told of objective and bound as they move.
+
+    Returns
+    -------
+    plan, bound
+        The best plan, and what no plan is worth more than.
+    """
+
+    def improve(point: DualPoint, fixings: Fixings, number: int) -> TierPlan | None:
+        left = replace(point, opened=np.where(fixings.allowed, point.opened, 0.0))
+        found = anneal(
+            problem,
+            stand(problem, first_order(problem, left), problem.reach.share @ left.prices.floor),
+            left,
+            Fixings(allowed=fixings.allowed, required=problem.required),
+            watch,
+            n_move=MOVES_AT_NODE * problem.n_column,
+            warm=WARM_AT_NODE,
+            seed=watch.limits.seed + number,
+        )
+        return _settle(problem, found)
+
+    tree = TierTree(
+        problem, known.point, watch, objective=known.plan.value if known.plan else -math.inf
+    )
+    plan = tree.run(improve=improve, on_step=on_step)
+    return plan or known.plan, tree.bound
 
 
 def _all_open(problem: TierProblem) -> Fixings:

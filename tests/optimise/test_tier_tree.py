@@ -1,0 +1,135 @@
+"""The tree of the main model: its rows, what it drops, and that it never bounds too low."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from siting.optimise.lagrangian import Fixings, descend, find_falls, start_descent
+from siting.optimise.limits import Limits, Watch
+from siting.optimise.tier_problem import build_problem
+from siting.optimise.tier_solver import TierAnswer, solve_by_branching
+from siting.optimise.tier_tree import Count, add_counts, find_fractions, find_quarters
+
+if TYPE_CHECKING:
+    from conftest import MadeTiers
+    from siting.optimise.lagrangian import DualPoint
+    from siting.optimise.tier_problem import TierProblem
+
+
+def open_all(problem: TierProblem) -> Fixings:
+    return Fixings(allowed=np.ones(problem.n_column, dtype=bool), required=problem.required)
+
+
+def price(problem: TierProblem, *, n_iteration: int) -> DualPoint:
+    start = start_descent(problem)
+    return descend(problem, start, open_all(problem), n_iteration=n_iteration, aim=0.0)
+
+
+@settings(max_examples=60, deadline=None)
+@given(seed=st.integers(0, 10**6))
+def test_the_tree_alone_encloses_the_optimum(made_tiers: type[MadeTiers], seed: int) -> None:
+    instance = made_tiers.make(seed)
+    problem = build_problem(instance)
+    known = TierAnswer(plan=None, point=price(problem, n_iteration=5))
+    watch = Watch(Limits(gap=1e-6, work_limit=2.0, n_threads=2))
+    plan, bound = solve_by_branching(problem, watch, known)
+    best = made_tiers.best(instance)
+    assert bound >= best
+    if plan is not None:
+        assert plan.value <= best + 1e-7
+
+
+@settings(max_examples=40, deadline=None)
+@given(seed=st.integers(0, 10**6))
+def test_no_plan_with_a_column_is_worth_more_than_its_fall_leaves(
+    made_tiers: type[MadeTiers], seed: int
+) -> None:
+    instance = made_tiers.make(seed)
+    problem = build_problem(instance)
+    point = price(problem, n_iteration=20)
+    if not np.isfinite(point.bound):
+        return
+    bound, fall, need = find_falls(problem, point, open_all(problem))
+    req = instance.requirements
+    for c in range(problem.n_column):
+        site, tier = problem.columns.site[c], problem.columns.tier[c]
+        allowed, required = instance.tier_allowed.copy(), req.required.copy()
+        allowed[site] = False
+        allowed[site, tier] = required[site] = True
+        with_it = instance.replace(
+            tier_allowed=allowed, requirements=req.replace(required=required)
+        )
+        assert made_tiers.best(with_it) <= bound - fall[c]
+    for site in np.flatnonzero(~req.required & ~req.forbidden):
+        forbidden = req.forbidden.copy()
+        forbidden[site] = True
+        without = instance.replace(requirements=req.replace(forbidden=forbidden))
+        assert made_tiers.best(without) <= bound - need[site]
+
+
+def test_quarters_are_nested_and_hold_every_site_alone_and_all_together(
+    made_tiers: type[MadeTiers],
+) -> None:
+    problem = build_problem(made_tiers.make(4, **made_tiers.NOTHING_ASKED))
+    quarters = find_quarters(problem)
+    members = [
+        frozenset(np.flatnonzero((quarters.place >= low) & (quarters.place < high)))
+        for low, high in zip(quarters.low, quarters.high, strict=True)
+    ]
+    assert set(members) >= {frozenset([j]) for j in range(problem.n_site)}
+    assert frozenset(range(problem.n_site)) in members
+    for one in members:
+        for other in members:
+            assert one <= other or other <= one or not one & other
+
+
+def test_a_count_is_a_row_over_the_large_columns_of_its_quarter(
+    made_tiers: type[MadeTiers],
+) -> None:
+    problem = build_problem(made_tiers.make(4, **made_tiers.NOTHING_ASKED))
+    quarters = find_quarters(problem)
+    everywhere = int(np.argmax(quarters.high - quarters.low))
+    counts = (Count(everywhere, 1, 1, 2), Count(everywhere, 0, -1, 3))
+    menu = add_counts(problem, quarters, counts).menu
+    column = np.repeat(np.arange(problem.n_column), np.diff(menu.side_start))
+    first = problem.menu.side_upper.size
+    large = column[menu.side_row == first]
+    assert large.tolist() == np.flatnonzero(problem.columns.tier >= 1).tolist()
+    assert (menu.side_coefficient[menu.side_row == first + 1] == -1.0).all()
+    assert menu.side_upper[first:].tolist() == [2.0, -3.0]
+
+
+def test_half_a_site_is_a_fraction_and_whole_sites_are_none(made_tiers: type[MadeTiers]) -> None:
+    problem = build_problem(made_tiers.make(4, **made_tiers.NOTHING_ASKED))
+    quarters = find_quarters(problem)
+    opened = np.zeros(problem.n_column)
+    opened[0] = 1.0
+    assert find_fractions(problem, quarters, opened) == []
+    opened[0] = 0.5
+    totals = [total for _, _, total in find_fractions(problem, quarters, opened)]
+    assert totals
+    assert totals == pytest.approx([0.5] * len(totals))
+
+
+def test_a_work_limit_gives_the_same_answer_with_one_thread_and_two(
+    made_tiers: type[MadeTiers],
+) -> None:
+    problem = build_problem(made_tiers.make(7, **made_tiers.NOTHING_ASKED))
+    known = TierAnswer(plan=None, point=price(problem, n_iteration=5))
+    answers = [
+        solve_by_branching(
+            replace(problem), Watch(Limits(gap=0.0, work_limit=1.0, n_threads=n)), known
+        )
+        for n in (1, 2)
+    ]
+    (one, bound_of_one), (two, bound_of_two) = answers
+    assert bound_of_one == bound_of_two
+    assert (one is None) == (two is None)
+    if one is not None and two is not None:
+        assert one.column.tolist() == two.column.tolist()
