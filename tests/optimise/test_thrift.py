@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from siting.instance import CLOSED, SitingInstance, evaluate, no_requirements
-from siting.optimise.assignment import assign_drivers
+from siting.optimise.assignment import WorthWithout, assign_drivers
 from siting.optimise.solve import SolveOptions, solve
 from siting.optimise.thrift import spare_money
 
@@ -96,3 +96,20 @@ def test_no_solve_pays_for_a_site_that_can_be_missed(made_tiers: type, seed: int
     assert result.objective == pytest.approx(made_tiers.best(instance))
     again = spare_money(instance, result.decision)
     assert evaluate(instance, again).cost_cny == evaluate(instance, result.decision).cost_cny
+
+
+@pytest.mark.parametrize("first", [NEAR, FAR])
+def test_what_is_left_without_a_site_is_what_its_drivers_would_get(first: int) -> None:
+    big = np.full(2, BIG, dtype=np.int32)
+    town = TOWN.replace(tier_capacity_kwh_per_day=[[6.0, 9.0], [6.0, 7.0]])
+    without = WorthWithout(town, big)
+    assert without.compute(NEAR) == pytest.approx(7.0)
+    assert without.compute(FAR) == pytest.approx(9.0)
+    without.close(first)
+    assert without.compute(1 - first) == pytest.approx(0.0)
+
+
+def test_nothing_is_left_where_a_floor_fails() -> None:
+    floored = TOWN.requirements.replace(floor_by_brand=np.array([0.7]))
+    town = TOWN.replace(requirements=floored)
+    assert WorthWithout(town, np.array([BIG, SMALL], dtype=np.int32)).compute(NEAR) == -np.inf

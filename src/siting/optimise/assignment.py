@@ -62,6 +62,42 @@ def solve_baseline(instance: SitingInstance) -> Decision:
     return decision
 
 
+class WorthWithout:
+    """The most that opened tiers can serve with one site fewer; every answer starts from the last.
+
+    Parameters
+    ----------
+    instance, tier_of_site
+        What is opened.
+    """
+
+    def __init__(self, instance: SitingInstance, tier_of_site: IntArray) -> None:
+        self._capacity = compute_capacity(instance, tier_of_site)
+        links = build_links(instance, supply_used=self._capacity > 0, merged=False)
+        self._n_row, self._nothing = links.n_row, links.n_link == 0
+        if not self._nothing:
+            self._solver = _build_solver(instance, links, self._capacity, floors=True)
+
+    def compute(self, site: int) -> float:
+        """Return the most that is served without a site (kWh/day); -∞ if floors fail."""
+        if self._nothing:
+            return 0.0
+        self.close(site)
+        self._solver.run()
+        solved = self._solver.getModelStatus() == highspy.HighsModelStatus.kOptimal
+        worth = -self._solver.getInfo().objective_function_value if solved else -math.inf
+        self._limit(site, self._capacity[site])
+        return float(worth)
+
+    def close(self, site: int) -> None:
+        """Leave a site closed from now on."""
+        self._limit(site, 0.0)
+
+    def _limit(self, site: int, kwh_per_day: float) -> None:
+        if not self._nothing:
+            self._solver.changeRowBounds(self._n_row + site, -math.inf, kwh_per_day)
+
+
 def _flow_by_worth_then_time(
     instance: SitingInstance, links: Links, capacity: FloatArray, *, floors: bool
 ) -> FloatArray | None:
@@ -70,6 +106,25 @@ def _flow_by_worth_then_time(
         wanted = instance.demand_kwh_per_day.sum(axis=0)
         missed = (instance.requirements.floor_by_brand * wanted > 0).any()
         return None if floors and missed else np.empty(0)
+    solver = _build_solver(instance, links, capacity, floors=floors)
+    solver.run()
+    if solver.getModelStatus() != highspy.HighsModelStatus.kOptimal:
+        return None
+    flow = np.asarray(solver.getSolution().col_value)
+    best = float(links.worth @ flow)
+    every = np.arange(links.n_link, dtype=np.int32)
+    solver.addRow(best * (1 - KEPT_TO), math.inf, links.n_link, every, links.worth)
+    solver.changeColsCost(links.n_link, every, links.time_s / max(1.0, links.time_s.max()))
+    solver.run()
+    if solver.getModelStatus() == highspy.HighsModelStatus.kOptimal:
+        flow = np.asarray(solver.getSolution().col_value)
+    return np.asarray(np.clip(flow, 0.0, links.row_kwh_per_day[links.row]), dtype=np.float64)
+
+
+def _build_solver(
+    instance: SitingInstance, links: Links, capacity: FloatArray, *, floors: bool
+) -> Any:  # noqa: ANN401 - highspy has no types
+    """Give HiGHS the flows of most worth: a row a demand, a row a supply, then the floors."""
     demand = sp.csr_array(
         (np.ones(links.n_link), np.arange(links.n_link), links.start),
         shape=(links.n_row, links.n_link),
@@ -98,15 +153,4 @@ def _flow_by_worth_then_time(
     lp.a_matrix_.index_ = matrix.indices.astype(np.int32)
     lp.a_matrix_.value_ = matrix.data
     solver.passModel(lp)
-    solver.run()
-    if solver.getModelStatus() != highspy.HighsModelStatus.kOptimal:
-        return None
-    flow = np.asarray(solver.getSolution().col_value)
-    best = float(links.worth @ flow)
-    every = np.arange(links.n_link, dtype=np.int32)
-    solver.addRow(best * (1 - KEPT_TO), math.inf, links.n_link, every, links.worth)
-    solver.changeColsCost(links.n_link, every, links.time_s / max(1.0, links.time_s.max()))
-    solver.run()
-    if solver.getModelStatus() == highspy.HighsModelStatus.kOptimal:
-        flow = np.asarray(solver.getSolution().col_value)
-    return np.asarray(np.clip(flow, 0.0, links.row_kwh_per_day[links.row]), dtype=np.float64)
+    return solver

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from siting.instance import CLOSED, compute_capacity, evaluate
-from siting.optimise.assignment import assign_drivers
+from siting.optimise.assignment import WorthWithout, assign_drivers
 
 if TYPE_CHECKING:
     from siting.domain import FloatArray, IntArray
@@ -38,11 +38,18 @@ def spare_money(instance: SitingInstance, decision: Decision) -> Decision:
         decision = _assign_if_worth(instance, smaller, worth) or decision
     opened = np.flatnonzero(decision.opened)
     cost = instance.tier_cost_cny[opened, decision.tier_of_site[opened]]
-    for j in opened[np.argsort(-cost, kind="stable")]:
-        if _may_close(instance, decision, int(j)):
-            without = decision.tier_of_site.copy()
-            without[j] = CLOSED
-            decision = _assign_if_worth(instance, without, worth) or decision
+    worth_without = WorthWithout(instance, decision.tier_of_site)
+    for j in opened[np.argsort(-cost, kind="stable")].tolist():
+        if not _may_close(instance, decision, j):
+            continue
+        # Where it is close, the flows themselves are asked.
+        if worth_without.compute(j) < worth * (1.0 - 2 * SAME_WORTH):
+            continue
+        without = decision.tier_of_site.copy()
+        without[j] = CLOSED
+        if (found := _assign_if_worth(instance, without, worth)) is not None:
+            worth_without.close(j)
+            decision = found
     return decision
 
 
