@@ -20,11 +20,9 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from siting.network.compiled import KernelArray, compiled
-from siting.network.search import Graph, Rows, join_rows
+from siting.network.search import Graph, Rows, join_rows, start_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from siting.network.road_network import Arcs
 
 BLOCK_NODES = 8192
@@ -96,9 +94,10 @@ class Core:
 
     def graph(self, *, outward: bool, threads: int) -> Graph:
         """Return the core's arcs with the traffic (outward) or against it, for all numbers."""
-        rows = _starts([store.row.size for store in self.kept])
+        rows = start_rows([store.row.size for store in self.kept])
         with ThreadPoolExecutor(max_workers=threads) as pool:
-            n_arc = _starts(pool.map(lambda store: count_arcs(store.links, outward), self.kept))
+            counts = pool.map(lambda store: count_arcs(store.links, outward), self.kept)
+            n_arc = start_rows(list(counts))
             graph = Graph(
                 start=np.full(self.n_node + 1, n_arc[-1], dtype=np.int32),
                 head=np.empty(n_arc[-1], dtype=np.uint32),
@@ -163,10 +162,10 @@ def build_core(forward: Arcs, reverse: Arcs, *, threads: int) -> Core:
     number = np.empty(n_node, dtype=np.uint32)
     with ThreadPoolExecutor(max_workers=threads) as pool:
         kept, gone = zip(*pool.map(run, range(0, n_node, BLOCK_NODES)), strict=True)
-        rows = _starts([store.row.size for store in (*kept, *gone)])
+        rows = start_rows([store.row.size for store in (*kept, *gone)])
         list(pool.map(lambda store, row: number_rows(store.row, row, number), kept + gone, rows))
         n_core = int(rows[len(kept)])
-        n_link = _starts([store.links.start[-1] for store in gone])
+        n_link = start_rows([store.links.start[-1] for store in gone])
         # Made by NumPy, which asks for huge pages: memory taken anew costs as much as the copying.
         up = Links(
             start=np.zeros(n_node - n_core + 1, dtype=np.int64),
@@ -180,11 +179,6 @@ def build_core(forward: Arcs, reverse: Arcs, *, threads: int) -> Core:
 
         list(pool.map(move, gone, rows[len(kept) :] - n_core, n_link))
     return Core(number=number, n_core=n_core, kept=kept, up=up)
-
-
-def _starts(sizes: Iterable[int]) -> KernelArray:
-    """Return where each of some parts begins if they follow one after the other, and the end."""
-    return np.cumsum([0, *sizes])
 
 
 @compiled

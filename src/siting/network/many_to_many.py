@@ -25,6 +25,7 @@ from siting.network.search import (
     search_round_trips,
     search_within,
     spread,
+    start_rows,
 )
 
 if TYPE_CHECKING:
@@ -215,7 +216,7 @@ def rows_by_point(ends: Ends) -> Rows:
     """Return the finite ends as rows by point."""
     finite = np.isfinite(ends.time_s.T)
     return Rows(
-        start=_starts(finite.sum(axis=1)),
+        start=start_rows(finite.sum(axis=1)),
         index=ends.node.T[finite].astype(np.uint32),
         time_s=ends.time_s.T[finite],
     )
@@ -246,7 +247,7 @@ def pair_on_segments(
     time_s = _part_of(np.abs(run), whole_s)
     allowed = np.isfinite(time_s)
     return Rows(
-        start=_starts(np.bincount(source[allowed], minlength=sources.n_point)),
+        start=start_rows(np.bincount(source[allowed], minlength=sources.n_point)),
         index=target[allowed].astype(np.uint32),
         time_s=time_s[allowed],
     )
@@ -255,12 +256,6 @@ def pair_on_segments(
 def _part_of(share: FloatArray, whole_s: FloatArray) -> FloatArray:
     """Return a share of a time; no share of an infinite time takes no time."""
     return share * np.where(share > 0.0, whole_s, 0.0)
-
-
-def _starts(count: LongArray) -> LongArray:
-    start = np.zeros(count.size + 1, dtype=np.int64)
-    np.cumsum(count, out=start[1:])
-    return start
 
 
 def _search_all(search: Search, order: IntArray, *, threads: int) -> Pairs:
@@ -343,11 +338,11 @@ def _transpose(pairs: Pairs, *, order: LongArray, n_column: int, threads: int) -
     if pairs.column.size < n_column:  # more threads would count more columns than there are pairs
         threads = 1
     parts = np.array_split(order, threads)
-    first = _starts(np.array([part.size for part in parts]))
+    first = start_rows([part.size for part in parts])
     row, time_s = np.empty_like(pairs.column), np.empty_like(pairs.time_s)
     with ThreadPoolExecutor(max_workers=threads) as pool:
         counts = list(pool.map(lambda part: count_columns(pairs, part, n_column), parts))
-        start = _starts(sum(counts[1:], counts[0]))
+        start = start_rows(sum(counts[1:], counts[0]))
         # From each column's end backwards, every count becomes where its thread begins to write.
         ahead = start[1:]
         for count in reversed(counts):

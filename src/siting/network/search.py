@@ -82,11 +82,19 @@ RowArrays: TypeAlias = tuple[KernelArray, KernelArray, KernelArray]
 """Where rows begin, what is in them, and its times: ``Rows``, ``Pairs`` and ``Graph`` are such."""
 
 
+def start_rows(count: KernelArray | Sequence[int]) -> KernelArray:
+    """Return where rows of such lengths begin, and the end of the last."""
+    start = np.zeros(len(count) + 1, dtype=np.int64)
+    np.cumsum(count, out=start[1:])
+    return start
+
+
 def join_rows(parts: Sequence[RowArrays], *, threads: int) -> RowArrays:
     """Return the fields of rows of which some parts follow one after the other."""
     if len(parts) == 1:
         return parts[0]
-    row, place = (np.cumsum([0, *(part[k].size - (k == 0) for part in parts)]) for k in (0, 1))
+    row = start_rows([part[0].size - 1 for part in parts])
+    place = start_rows([part[1].size for part in parts])
     start = np.empty(row[-1] + 1, dtype=parts[0][0].dtype)
     index = np.empty(place[-1], dtype=parts[0][1].dtype)
     time_s = np.empty(place[-1], dtype=parts[0][2].dtype)
