@@ -9,11 +9,13 @@ import networkx as nx
 import numpy as np
 import pytest
 
+from siting.corridors.evaluation import build_battery
 from siting.corridors.instance import CorridorInstance
 from siting.instance import SitingInstance, no_requirements
+from siting.verify.battery import can_be_driven
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Container, Iterable, Sequence
 
 KM = 1000
 
@@ -130,3 +132,23 @@ class MadeTrips:
 @pytest.fixture(scope="session")
 def made() -> type[MadeTrips]:
     return MadeTrips
+
+
+def is_driven(trips: CorridorInstance, q: int, chosen: Container[int]) -> bool:
+    """Whether a trip can be driven with a full charge wherever it can."""
+    first, last = trips.stop_start[q : q + 2]
+    stops = zip(
+        trips.stop_m[first:last].tolist(), trips.stop_supply[first:last].tolist(), strict=True
+    )
+    return can_be_driven(
+        build_battery(trips, q),
+        there=int(trips.there_m[q]),
+        tour=int(trips.tour_m[q]),
+        stops=list(stops),
+        is_open=chosen.__contains__,
+    )
+
+
+@pytest.fixture(scope="session")
+def driven() -> Callable[[CorridorInstance, int, Container[int]], bool]:
+    return is_driven

@@ -15,15 +15,15 @@ import networkx as nx
 import numpy as np
 import pytest
 
-from siting.corridors.evaluation import build_battery, evaluate_joint
+from siting.corridors.evaluation import evaluate_joint
 from siting.corridors.solve import solve_joint
 from siting.domain import SolveStatus
 from siting.optimise.result import SolveOptions
-from siting.verify.battery import can_be_driven
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from conftest import MadeTrips
-    from siting.corridors.instance import CorridorInstance
 
 # length, from, to
 ARCS = """
@@ -38,7 +38,7 @@ WEIGHTS += [11, 134, 2]
 
 @pytest.mark.parametrize(("range_km", "n_site"), [(4, 2), (8, 2), (12, 1), (12, 2)])
 def test_the_optimum_is_that_of_trying_all(
-    made: type[MadeTrips], range_km: int, n_site: int
+    made: type[MadeTrips], driven: Callable[..., bool], range_km: int, n_site: int
 ) -> None:
     graph = nx.Graph()
     for arc in ARCS.replace("\n", " ").split(","):
@@ -59,28 +59,14 @@ def test_the_optimum_is_that_of_trying_all(
     assert result.trips is not None
     check = evaluate_joint(sites, result.solve.decision, trips, result.trips)
     assert check.violations == ()
-    best = max(_drive_all(trips, set(chosen)) for chosen in combinations(range(25), n_site))
+    stops = [set(at.tolist()) for at in np.split(trips.stop_supply, trips.stop_start[1:-1])]
+    best = max(
+        sum(
+            trips.cars[q]
+            for q in range(trips.n_trip)
+            if not stops[q].isdisjoint(chosen) and driven(trips, q, chosen)
+        )
+        for chosen in combinations(range(25), n_site)
+    )
     assert best > 0
     assert result.solve.objective == pytest.approx(best, rel=1e-6)
-
-
-def _drive_all(trips: CorridorInstance, chosen: set[int]) -> float:
-    total = 0.0
-    for q in range(trips.n_trip):
-        first, last = trips.stop_start[q : q + 2]
-        stops = list(
-            zip(
-                trips.stop_m[first:last].tolist(),
-                trips.stop_supply[first:last].tolist(),
-                strict=True,
-            )
-        )
-        if chosen & {j for _, j in stops} and can_be_driven(
-            build_battery(trips, q),
-            there=int(trips.there_m[q]),
-            tour=int(trips.tour_m[q]),
-            stops=stops,
-            is_open=chosen.__contains__,
-        ):
-            total += float(np.sum(trips.cars_per_day[q]))
-    return total

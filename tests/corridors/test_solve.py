@@ -9,15 +9,16 @@ import networkx as nx
 import numpy as np
 import pytest
 
-from siting.corridors.evaluation import build_battery, evaluate_joint
+from siting.corridors.evaluation import evaluate_joint
 from siting.corridors.instance import compute_trip_energy
 from siting.corridors.solve import cover_today, solve_joint
 from siting.domain import SolveStatus
 from siting.instance import CLOSED
 from siting.optimise.result import SolveOptions
-from siting.verify.battery import can_be_driven
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from conftest import MadeTrips
     from siting.corridors.instance import CorridorInstance
     from siting.corridors.solve import JointResult
@@ -138,32 +139,9 @@ def test_stations_that_stand_cover_trips_today(made: type[MadeTrips]) -> None:
     assert cover_today(fewer, trips, options=EXACT).covered_per_day.sum() == 0
 
 
-def cover_by_driving(trips: CorridorInstance, sites: tuple[int, ...]) -> float:
-    """Cars that can make their trip, by driving each with a full charge wherever it can."""
-    total = 0.0
-    for q in range(trips.n_trip):
-        first, last = trips.stop_start[q : q + 2]
-        stops = list(
-            zip(
-                trips.stop_m[first:last].tolist(),
-                trips.stop_supply[first:last].tolist(),
-                strict=True,
-            )
-        )
-        if can_be_driven(
-            build_battery(trips, q),
-            there=int(trips.there_m[q]),
-            tour=int(trips.tour_m[q]),
-            stops=stops,
-            is_open=lambda j: j in sites,
-        ):
-            total += float(trips.cars[q])
-    return total
-
-
 @pytest.mark.parametrize("seed", range(12))
 def test_small_networks_are_as_good_as_trying_every_set_of_sites(
-    made: type[MadeTrips], seed: int
+    made: type[MadeTrips], driven: Callable[..., bool], seed: int
 ) -> None:
     rng = np.random.default_rng(seed)
     n, p = 8, int(rng.integers(1, 5))
@@ -187,6 +165,9 @@ def test_small_networks_are_as_good_as_trying_every_set_of_sites(
         "arrival": float(rng.choice([0.0, 0.2, 0.5])),
     }
     trips = made.trips(paths, **rules)
-    best = max(cover_by_driving(trips, chosen) for chosen in combinations(range(n), p))
+    best = max(
+        sum(trips.cars[q] for q in range(trips.n_trip) if driven(trips, q, chosen))
+        for chosen in combinations(range(n), p)
+    )
     result = solve(made.sites(n, max_sites=p), trips)
     assert result.solve.objective == pytest.approx(best)

@@ -17,10 +17,9 @@ EDITS = st.lists(
 )
 
 
-@pytest.mark.parametrize("name", READERS)
+# The batch's table is what is fuzzed; the study that it names is none.
+@pytest.mark.parametrize("name", sorted(READERS.keys() - {"batch"}))
 def test_the_file_to_start_from_is_read(name: str, tmp_path: Path) -> None:
-    if name == "batch":
-        pytest.skip("its study is none; what is fuzzed is the table")
     path = tmp_path / f"t{READERS[name].suffix}"
     path.write_bytes(READERS[name].seed)
     READERS[name].read(path)

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from plain_network import make_plain_network
 
-from siting.instance import CLOSED, SitingInstance, evaluate, no_requirements
+from siting.instance import CLOSED, evaluate
 from siting.optimise.assignment import assign_drivers
 from siting.phases.instance import PhasedInstance
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from siting.domain import IntArray
+    from siting.instance import SitingInstance
 
 
 class MadePhases:
@@ -35,37 +37,17 @@ class MadePhases:
     ) -> PhasedInstance:
         """Make periods; tiers are (cost, capacity), budgets all the money by then."""
         last = len(budgets) - 1
-        periods = []
-        for t, budget in enumerate(budgets):
-            req = no_requirements(n_site=n_site, n_brand=1, budget_cny=budget)
-            if t == last:
-                req = req.replace(floor_by_brand=np.array([floor]))
-            periods.append(
-                SitingInstance(
-                    brands=("ant",),
-                    demand_ids=tuple(f"demand{i}" for i in range(len(demand))),
-                    demand_kwh_per_day=np.array([[kwh[t]] for kwh, _ in demand]),
-                    demand_district=np.full(len(demand), -1),
-                    site_ids=tuple(f"site{j}" for j in range(n_site)),
-                    site_district=np.full(n_site, -1),
-                    station_ids=tuple(f"station{j}" for j in range(len(stations))),
-                    district_ids=(),
-                    tiers=tuple(f"tier{k}" for k in range(len(tiers))),
-                    tier_cost_cny=np.tile([cost for cost, _ in tiers], (n_site, 1)),
-                    tier_power_kw=np.tile([kwh for _, kwh in tiers], (n_site, 1)),
-                    tier_capacity_kwh_per_day=np.tile([kwh for _, kwh in tiers], (n_site, 1)),
-                    tier_allowed=np.ones((n_site, len(tiers)), dtype=bool),
-                    station_capacity_kwh_per_day=np.array(stations, dtype=np.float64),
-                    usable=np.ones((n_site + len(stations), 1), dtype=bool),
-                    cover_start=np.cumsum([0, *(len(near) for _, near in demand)]),
-                    cover_supply=np.array(
-                        [j for _, near in demand for j in sorted(near)], dtype=np.int32
-                    ),
-                    cover_time_s=np.zeros(sum(len(near) for _, near in demand)),
-                    cover_worth=np.ones(sum(len(near) for _, near in demand)),
-                    requirements=req,
-                )
+        periods = [
+            make_plain_network(
+                [(kwh[t], reach) for kwh, reach in demand],
+                n_site=n_site,
+                budget_cny=budget,
+                tiers=tiers,
+                stations=stations,
+                floor=floor if t == last else 0.0,
             )
+            for t, budget in enumerate(budgets)
+        ]
         parts = np.array(weight if weight is not None else np.ones(len(budgets)))
         return PhasedInstance(
             ids=tuple(f"year{t}" for t in range(len(budgets))),

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from plain_network import make_plain_network
 
 from siting.domain import RobustRule
-from siting.instance import CLOSED, SitingInstance, no_requirements
+from siting.instance import CLOSED
 from siting.scenarios.evaluation import is_payable, price_shares
 from siting.scenarios.solve import judge
 from siting.scenarios.worlds import Worlds
@@ -32,33 +33,16 @@ class MadeWorlds:
         weight: Sequence[float] | None = None,
     ) -> Worlds:
         """Make futures; tiers are (cost, capacity), the same in all."""
-        instances = []
-        for s, budget in enumerate(budgets):
-            near = [sorted(reach) for _, reach in demand]
-            instances.append(
-                SitingInstance(
-                    brands=("ant",),
-                    demand_ids=tuple(f"demand{i}" for i in range(len(demand))),
-                    demand_kwh_per_day=np.array([[kwh[s]] for kwh, _ in demand]),
-                    demand_district=np.full(len(demand), -1),
-                    site_ids=tuple(f"site{j}" for j in range(n_site)),
-                    site_district=np.full(n_site, -1),
-                    station_ids=tuple(f"station{j}" for j in range(len(stations))),
-                    district_ids=(),
-                    tiers=tuple(f"tier{k}" for k in range(len(tiers))),
-                    tier_cost_cny=np.tile([cost for cost, _ in tiers], (n_site, 1)),
-                    tier_power_kw=np.tile([kwh for _, kwh in tiers], (n_site, 1)),
-                    tier_capacity_kwh_per_day=np.tile([kwh for _, kwh in tiers], (n_site, 1)),
-                    tier_allowed=np.ones((n_site, len(tiers)), dtype=bool),
-                    station_capacity_kwh_per_day=np.array(stations, dtype=np.float64),
-                    usable=np.ones((n_site + len(stations), 1), dtype=bool),
-                    cover_start=np.cumsum([0, *(len(reach) for reach in near)]),
-                    cover_supply=np.array([j for reach in near for j in reach], dtype=np.int32),
-                    cover_time_s=np.zeros(sum(map(len, near))),
-                    cover_worth=np.ones(sum(map(len, near))),
-                    requirements=no_requirements(n_site=n_site, n_brand=1, budget_cny=budget),
-                )
+        instances = [
+            make_plain_network(
+                [(kwh[s], reach) for kwh, reach in demand],
+                n_site=n_site,
+                budget_cny=budget,
+                tiers=tiers,
+                stations=stations,
             )
+            for s, budget in enumerate(budgets)
+        ]
         parts = np.array(weight if weight is not None else np.ones(len(budgets)))
         return Worlds(
             ids=tuple(f"world{s}" for s in range(len(budgets))),
