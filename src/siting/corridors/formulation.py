@@ -481,8 +481,7 @@ class JointModel:
 
     def tier_of_site(self, values: FloatArray) -> IntArray:
         """(n_site,) opened tiers of a solver's point."""
-        chosen = np.flatnonzero(np.round(values[: self.columns.n_column]))
-        return self.columns.tier_of_site(chosen)
+        return self.columns.read_tiers(values)
 
     def carry_over(self, other: JointModel, values: FloatArray) -> FloatArray:
         """Return the point of another model of the same instances as one of this model.
@@ -495,8 +494,7 @@ class JointModel:
             Its point.
         """
         point = np.zeros(self.model.cost.size)
-        tier = other.tier_of_site(values)
-        point[: self.columns.n_column] = tier[self.columns.site] == self.columns.tier
+        point[: self.columns.n_column] = self.columns.opened_by(other.tier_of_site(values))
         point[self.columns.n_column : self.first_share] = values[
             other.columns.n_column : other.first_share
         ]

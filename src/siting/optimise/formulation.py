@@ -18,11 +18,13 @@ import scipy.sparse as sp
 
 from siting.domain import BoolArray, FloatArray, IntArray, LongArray, frozen_array
 from siting.instance import CLOSED, SitingInstance
+from siting.optimise.links import build_links
 from siting.optimise.mip import MixedIntegerModel
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from siting.instance import Decision
     from siting.optimise.links import Links
 
 
@@ -71,6 +73,14 @@ class Columns:
         tier = np.full(self.n_site, CLOSED, dtype=np.int32)
         tier[self.site[chosen]] = self.tier[chosen]
         return tier
+
+    def read_tiers(self, values: FloatArray) -> IntArray:
+        """(n_site,) tier of every site by a solver's point, which begins with the columns."""
+        return self.tier_of_site(np.flatnonzero(np.round(values[: self.n_column])))
+
+    def opened_by(self, tier_of_site: IntArray) -> BoolArray:
+        """(n_column,) whether these tiers open each column."""
+        return np.asarray(tier_of_site[self.site] == self.tier)
 
 
 def build_columns(instance: SitingInstance) -> Columns:
@@ -344,6 +354,30 @@ def floor_rows(instance: SitingInstance, links: Links, n_column: int) -> Block:
 
 def _at_most(matrix: sp.csr_array, upper: FloatArray) -> Block:
     return Block(matrix=matrix, lower=np.full(upper.size, -math.inf), upper=upper)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class MainModel:
+    """The whole model of an instance, and what its variables are: columns, then links."""
+
+    columns: Columns
+    links: Links
+    model: MixedIntegerModel
+
+    def point(self, decision: Decision) -> FloatArray:
+        """Return a plan as a point of the model."""
+        opened = self.columns.opened_by(decision.tier_of_site).astype(np.float64)
+        return np.concatenate((opened, self.links.gather(decision.flow_kwh_per_day)))
+
+
+def build_main_model(instance: SitingInstance) -> MainModel:
+    """Build the model of an instance, demand of like rows merged."""
+    columns = build_columns(instance)
+    links = build_links(instance, supply_used=np.ones(instance.n_supply, dtype=bool), merged=True)
+    rows = build_site_rows(instance, columns)
+    return MainModel(
+        columns=columns, links=links, model=build_model(instance, links, columns, rows)
+    )
 
 
 def build_model(

@@ -266,8 +266,7 @@ class _Run:
         self.infeasible = self.infeasible or answer.status is SolveStatus.INFEASIBLE
         self.bound = min(self.bound, -answer.bound)
         if answer.values is not None and -answer.objective > self.objective:
-            chosen = np.flatnonzero(np.round(answer.values[: problem.n_column]))
-            self._assign(problem.columns.tier_of_site(chosen))
+            self._assign(problem.columns.read_tiers(answer.values))
 
     def _assign(self, tier_of_site: IntArray) -> None:
         """Send the drivers to the opened sites, and keep the plan if it is the best."""

@@ -274,7 +274,7 @@ def plan_from_tiers(problem: TierProblem, tier_of_site: IntArray) -> TierPlan | 
 def columns_of(problem: TierProblem, tier_of_site: IntArray) -> LongArray:
     """Return the columns that stand for these tiers."""
     columns = problem.columns
-    return np.flatnonzero(tier_of_site[columns.site] == columns.tier)
+    return np.flatnonzero(columns.opened_by(tier_of_site))
 
 
 def stand(problem: TierProblem, order: LongArray, boost: FloatArray | None = None) -> TierSearch:

@@ -237,8 +237,7 @@ def _by_mip(
     )
     if answer.values is None:
         return _Answer(None, -answer.bound, answer.status)
-    chosen = np.flatnonzero(np.round(answer.values[: columns.n_column]))
-    return _Answer(columns.tier_of_site(chosen), -answer.bound, answer.status)
+    return _Answer(columns.read_tiers(answer.values), -answer.bound, answer.status)
 
 
 def _decide(instance: SitingInstance, tier_of_site: IntArray) -> Decision | None:

@@ -10,14 +10,11 @@ B_t is all the money that came by the end of t, w_t the period's part of all yea
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 import scipy.sparse as sp
 
-from siting.optimise.formulation import build_columns, build_model, build_site_rows
-from siting.optimise.links import build_links
 from siting.optimise.mip import MixedIntegerModel
 from siting.phases.instance import rank_tiers
 
@@ -25,30 +22,12 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from siting.domain import FloatArray, IntArray, LongArray
-    from siting.instance import Decision, SitingInstance
-    from siting.optimise.formulation import Columns
-    from siting.optimise.links import Links
+    from siting.instance import Decision
+    from siting.optimise.formulation import Columns, MainModel
     from siting.phases.instance import PhasedInstance
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Period:
-    """One period's columns, links and main model."""
-
-    columns: Columns
-    links: Links
-    model: MixedIntegerModel
-
-
-def build_period(instance: SitingInstance) -> Period:
-    """Build the main model of one period."""
-    links = build_links(instance, supply_used=np.ones(instance.n_supply, dtype=bool), merged=True)
-    columns = build_columns(instance)
-    rows = build_site_rows(instance, columns)
-    return Period(columns=columns, links=links, model=build_model(instance, links, columns, rows))
-
-
-def join_periods(phased: PhasedInstance, periods: Sequence[Period]) -> MixedIntegerModel:
+def join_periods(phased: PhasedInstance, periods: Sequence[MainModel]) -> MixedIntegerModel:
     """Join the periods' models into one.
 
     Parameters
@@ -56,7 +35,7 @@ def join_periods(phased: PhasedInstance, periods: Sequence[Period]) -> MixedInte
     phased
         The periods.
     periods
-        (n_period,) the main model of each, as `build_period` builds it.
+        (n_period,) the main model of each.
     """
     models = [period.model for period in periods]
     grown = growth_rows(phased, periods)
@@ -78,7 +57,7 @@ def join_periods(phased: PhasedInstance, periods: Sequence[Period]) -> MixedInte
     )
 
 
-def growth_rows(phased: PhasedInstance, periods: Sequence[Period]) -> sp.csr_array:
+def growth_rows(phased: PhasedInstance, periods: Sequence[MainModel]) -> sp.csr_array:
     """Σ_{k ≥ m} y_jk,t − Σ_{k ≥ m} y_jk,t−1 ≥ 0 for every tier m that t−1 may build at j."""
     rank = rank_tiers(phased.periods[0])
     first = first_variables(periods)
@@ -98,30 +77,25 @@ def growth_rows(phased: PhasedInstance, periods: Sequence[Period]) -> sp.csr_arr
     return sp.csr_array(sp.vstack([*parts, sp.csr_array((0, first[-1]))], format="csr"))
 
 
-def first_variables(periods: Sequence[Period]) -> list[int]:
+def first_variables(periods: Sequence[MainModel]) -> list[int]:
     """(n_period + 1,) where each period's variables begin."""
     sizes = [period.model.cost.size for period in periods]
     return [0, *np.cumsum(sizes).tolist()]
 
 
-def read_tiers(periods: Sequence[Period], values: FloatArray) -> list[IntArray]:
+def read_tiers(periods: Sequence[MainModel], values: FloatArray) -> list[IntArray]:
     """Return what stands in each period by a point of the joined model."""
     return [
-        period.columns.tier_of_site(
-            np.flatnonzero(np.round(values[first : first + period.columns.n_column]))
-        )
+        period.columns.read_tiers(values[first:])
         for period, first in zip(periods, first_variables(periods), strict=False)
     ]
 
 
-def write_point(periods: Sequence[Period], decisions: Sequence[Decision]) -> FloatArray:
+def write_point(periods: Sequence[MainModel], decisions: Sequence[Decision]) -> FloatArray:
     """Return a plan as a point of the joined model."""
-    parts = []
-    for period, decision in zip(periods, decisions, strict=True):
-        columns = period.columns
-        parts.append((decision.tier_of_site[columns.site] == columns.tier).astype(np.float64))
-        parts.append(period.links.gather(decision.flow_kwh_per_day))
-    return np.concatenate(parts)
+    return np.concatenate(
+        [period.point(decision) for period, decision in zip(periods, decisions, strict=True)]
+    )
 
 
 def _at_least(

@@ -12,12 +12,13 @@ import numpy as np
 from siting.domain import SolveStatus
 from siting.instance import CLOSED, settle_flows
 from siting.optimise.assignment import assign_drivers
+from siting.optimise.formulation import build_main_model
 from siting.optimise.limits import StopReason, Watch, compute_gap
 from siting.optimise.mip import solve_mip
 from siting.optimise.result import SolveOptions, SolveResult, WarmStart
 from siting.optimise.solve import solve
 from siting.phases.evaluation import evaluate_phases
-from siting.phases.formulation import build_period, join_periods, read_tiers, write_point
+from siting.phases.formulation import join_periods, read_tiers, write_point
 from siting.phases.instance import rank_tiers, with_history
 
 if TYPE_CHECKING:
@@ -115,7 +116,7 @@ def solve_phases(
     infeasible = any(result.status is SolveStatus.INFEASIBLE for result in alone)
     stopped = None
     if not infeasible and compute_gap(objective, bound) > options.gap and left_s > 0:
-        periods = [build_period(period) for period in phased.periods]
+        periods = [build_main_model(period) for period in phased.periods]
         least_cost = -bound
         with Watch(replace(options, time_limit_s=left_s), on_progress=progress) as watch:
             answer = solve_mip(

@@ -156,10 +156,9 @@ def _solve_farthest(
     answer = solve_mip(_seek_difference(model, problem, before, least_worth), Watch(SOLVED))
     if answer.values is None:
         return None
-    chosen = np.flatnonzero(np.round(answer.values[: problem.n_column]))
     # The solver keeps its rows within a tolerance; a plan at the limit is not lost for it.
     slack = 1e-6 * max(1.0, known.worth)
-    tiers = problem.columns.tier_of_site(chosen)
+    tiers = problem.columns.read_tiers(answer.values)
     found = _decide(known, tiers, before, least_worth - slack)
     return None if found is None else found[2]
 

@@ -13,11 +13,12 @@ import numpy as np
 from siting.instance import CLOSED, no_requirements
 from siting.optimise.tier_problem import build_problem
 from siting.optimise.tier_search import build_search
+from siting.optimise.tier_solver import columns_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from siting.domain import BoolArray, IntArray, LongArray
+    from siting.domain import BoolArray, LongArray
     from siting.instance import SitingInstance
     from siting.reasons.known import KnownPlan
 
@@ -54,7 +55,7 @@ class SingleChanges:
         self._problem = build_problem(instance.replace(requirements=requirements))
         self._search = build_search(self._problem)
         self._tiers = known.decision.tier_of_site
-        self._plan_columns = self._columns_of(self._tiers)
+        self._plan_columns = columns_of(self._problem, self._tiers)
         self.worth = self._value(self._plan_columns)
 
     def strike_out(self, site: int) -> float:
@@ -91,10 +92,6 @@ class SingleChanges:
         served = problem.reach.kwh - search.flows.unserved
         floors = served @ problem.reach.share >= problem.floor_kwh * (1.0 - FLOORS_KEPT_TO)
         return search.value if is_whole and search.within_rows and floors.all() else -math.inf
-
-    def _columns_of(self, tier_of_site: IntArray) -> LongArray:
-        columns = self._problem.columns
-        return np.flatnonzero(tier_of_site[columns.site] == columns.tier)
 
 
 def find_near(instance: SitingInstance, site: int, among: BoolArray) -> list[int]:

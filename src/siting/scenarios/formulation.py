@@ -20,15 +20,14 @@ import numpy as np
 import scipy.sparse as sp
 
 from siting.domain import FloatArray, RobustRule
-from siting.optimise.formulation import build_columns, build_model, build_site_rows
-from siting.optimise.links import build_links
+from siting.optimise.formulation import build_main_model
 from siting.optimise.mip import MixedIntegerModel
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from siting.domain import IntArray
-    from siting.instance import Decision, SitingInstance
+    from siting.instance import Decision
     from siting.optimise.formulation import Columns
     from siting.optimise.links import Links
     from siting.scenarios.worlds import Worlds
@@ -66,21 +65,14 @@ def build_shared(worlds: Worlds) -> SharedModel:
         [w.tier_allowed & (w.tier_cost_cny <= w.requirements.budget_cny) for w in worlds.instances]
     )
     instances = [world.replace(tier_allowed=payable) for world in worlds.instances]
-    parts = [_build_one(instance) for instance in instances]
+    parts = [build_main_model(instance) for instance in instances]
     return SharedModel(
-        columns=parts[0][0],
-        links=tuple(links for _, links, _ in parts),
-        models=tuple(model for _, _, model in parts),
+        columns=parts[0].columns,
+        links=tuple(part.links for part in parts),
+        models=tuple(part.model for part in parts),
         wanted=worlds.wanted,
         scale_kwh=float(worlds.wanted.mean()),
     )
-
-
-def _build_one(instance: SitingInstance) -> tuple[Columns, Links, MixedIntegerModel]:
-    columns = build_columns(instance)
-    links = build_links(instance, supply_used=np.ones(instance.n_supply, dtype=bool), merged=True)
-    rows = build_site_rows(instance, columns)
-    return columns, links, build_model(instance, links, columns, rows)
 
 
 def join_worlds(
@@ -147,8 +139,7 @@ def write_point(
     shared: SharedModel, rule: RobustRule, decisions: Sequence[Decision], *, level: float
 ) -> FloatArray:
     """Return a plan as a point of the joined model; ``level`` is its v or r, as a share."""
-    columns = shared.columns
-    opened = decisions[0].tier_of_site[columns.site] == columns.tier
+    opened = shared.columns.opened_by(decisions[0].tier_of_site)
     flows = [
         links.gather(decision.flow_kwh_per_day)
         for links, decision in zip(shared.links, decisions, strict=True)
@@ -159,4 +150,4 @@ def write_point(
 
 def read_tiers(shared: SharedModel, values: FloatArray) -> IntArray:
     """Return the tiers that a point of the joined model opens."""
-    return shared.columns.tier_of_site(np.flatnonzero(np.round(values[: shared.n_column])))
+    return shared.columns.read_tiers(values)
