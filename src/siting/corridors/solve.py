@@ -21,10 +21,11 @@ from siting.instance import (
     no_requirements,
     settle_flows,
 )
-from siting.optimise.assignment import assign_drivers
+from siting.optimise.assignment import serve_drivers
 from siting.optimise.limits import Limits, StopReason, Watch, compute_gap
 from siting.optimise.mip import solve_mip
 from siting.optimise.result import SolveResult
+from siting.optimise.thrift import shrink_tiers
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -274,10 +275,7 @@ def _settle(
         compute_capacity(instance, tier_of_site),
     )
     left = _leave_to_city(instance, corridors, trips)
-    decision = assign_drivers(left, tier_of_site)
-    if decision is None:
-        raise AssertionError("the solver's own flows meet the floors")
-    thrifty = spare_money(instance, corridors, trips, decision)
+    thrifty = spare_money(instance, corridors, trips, serve_drivers(left, tier_of_site))
     return settle_flows(left, thrifty), trips
 
 
@@ -366,18 +364,6 @@ def spare_money(
         minlength=instance.n_supply,
     )
     tier_of_site = decision.tier_of_site.copy()
-    keeps_all = req.min_sites > 0 or bool(req.district_min_sites.any())
-    for j in np.flatnonzero(decision.opened):
-        k = tier_of_site[j]
-        if given[j] <= 0 and not req.required[j] and not keeps_all:
-            tier_of_site[j] = CLOSED
-            continue
-        fits = (
-            instance.tier_allowed[j]
-            & (instance.tier_capacity_kwh_per_day[j] >= given[j])
-            & (instance.tier_power_kw[j] <= instance.tier_power_kw[j, k])
-        )
-        cost = np.where(fits, instance.tier_cost_cny[j], np.inf)
-        if cost.min() < instance.tier_cost_cny[j, k]:
-            tier_of_site[j] = int(cost.argmin())
-    return replace(decision, tier_of_site=tier_of_site)
+    if req.min_sites == 0 and not req.district_min_sites.any():
+        tier_of_site[(given[: instance.n_site] <= 0) & ~req.required] = CLOSED
+    return replace(decision, tier_of_site=shrink_tiers(instance, tier_of_site, given))

@@ -33,7 +33,7 @@ def spare_money(instance: SitingInstance, decision: Decision) -> Decision:
         A feasible plan.
     """
     worth = evaluate(instance, decision).objective_kwh_per_day
-    smaller = _shrink(instance, decision)
+    smaller = shrink_tiers(instance, decision.tier_of_site, _supplied(instance, decision))
     if not np.array_equal(smaller, decision.tier_of_site):
         decision = _assign_if_worth(instance, smaller, worth) or decision
     opened = np.flatnonzero(decision.opened)
@@ -63,14 +63,25 @@ def _assign_if_worth(
     return found if reached >= worth * (1.0 - SAME_WORTH) else None
 
 
-def _shrink(instance: SitingInstance, decision: Decision) -> IntArray:
-    """Return the cheapest tier of each opened site that still gives what is charged there."""
-    tier_of_site = decision.tier_of_site.copy()
-    supplied = _supplied(instance, decision)
-    for j in np.flatnonzero(decision.opened):
+def shrink_tiers(
+    instance: SitingInstance, tier_of_site: IntArray, supplied_kwh_per_day: FloatArray
+) -> IntArray:
+    """Return the cheapest tier of each opened site that still gives what is charged there.
+
+    Parameters
+    ----------
+    instance
+        The instance.
+    tier_of_site
+        (n_site,) opened tiers.
+    supplied_kwh_per_day
+        (n_supply,) what is charged at each supply.
+    """
+    tier_of_site = tier_of_site.copy()
+    for j in np.flatnonzero(tier_of_site != CLOSED):
         cost = np.where(
             instance.tier_allowed[j]
-            & (instance.tier_capacity_kwh_per_day[j] >= supplied[j])
+            & (instance.tier_capacity_kwh_per_day[j] >= supplied_kwh_per_day[j])
             & (instance.tier_power_kw[j] <= instance.tier_power_kw[j, tier_of_site[j]]),
             instance.tier_cost_cny[j],
             np.inf,

@@ -11,7 +11,7 @@ import numpy as np
 
 from siting.domain import SolveStatus
 from siting.instance import CLOSED, settle_flows
-from siting.optimise.assignment import assign_drivers
+from siting.optimise.assignment import serve_drivers
 from siting.optimise.formulation import build_main_model
 from siting.optimise.limits import StopReason, Watch, compute_gap
 from siting.optimise.mip import solve_mip
@@ -181,19 +181,12 @@ def _decide_one_by_one(
 
 def _send_drivers(phased: PhasedInstance, tiers: Sequence[IntArray]) -> tuple[Decision, ...]:
     """Send the drivers of every period to what stands, and build nothing before it is used."""
-    sent = [_assign(period, tier) for period, tier in zip(phased.periods, tiers, strict=True)]
+    sent = [serve_drivers(period, tier) for period, tier in zip(phased.periods, tiers, strict=True)]
     needed = postpone(phased, sent)
     return tuple(
         settle_flows(period, replace(decision, tier_of_site=tier))
         for period, decision, tier in zip(phased.periods, sent, needed, strict=True)
     )
-
-
-def _assign(instance: SitingInstance, tier_of_site: IntArray) -> Decision:
-    decision = assign_drivers(instance, tier_of_site)
-    if decision is None:
-        raise AssertionError("the solver's own flows meet the floors")
-    return decision
 
 
 def postpone(phased: PhasedInstance, decisions: Sequence[Decision]) -> list[IntArray]:

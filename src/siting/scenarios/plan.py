@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from siting.instance import CLOSED
+from siting.optimise.solve import expect_plan
 from siting.scenarios.evaluation import price_shares, try_plan
 from siting.scenarios.worlds import FIGURES, change_world, draw_scenarios, find_third_party
 
@@ -80,9 +81,7 @@ class RobustAnswer:
     def futures(self) -> pd.DataFrame:
         """One row a future: its weight, the best known share, the most, and every plan's."""
         result, worlds = self.result, self.result.worlds
-        plain = result.alone[0].decision
-        if plain is None:
-            raise AssertionError("every future has a plan")
+        plain = expect_plan(result.alone[0])
         return pd.DataFrame(
             {
                 "future": worlds.ids,
@@ -149,9 +148,7 @@ def check_on_draws(
         How many futures are drawn, and from which seed.
     """
     study, instance = case.study, case.instance
-    plain = result.alone[0].decision
-    if plain is None:
-        raise AssertionError("every future has a plan")
+    plain = expect_plan(result.alone[0])
     robust = result.plans[rule].tier_of_site
     third_party = find_third_party(case)
     rows = []

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from siting.domain import BoolArray, FloatArray, RobustRule, SolveStatus, frozen_array
-from siting.optimise.assignment import assign_drivers
+from siting.optimise.assignment import assign_drivers, serve_drivers
 from siting.optimise.limits import Watch
 from siting.optimise.mip import solve_mip
-from siting.optimise.solve import solve
+from siting.optimise.solve import expect_plan, solve
 from siting.scenarios.evaluation import is_payable, price_shares, trim
 from siting.scenarios.formulation import build_shared, join_worlds, read_tiers, write_point
 
@@ -94,19 +94,13 @@ class RobustResult:
     @property
     def chosen_alone(self) -> BoolArray:
         """(n_world, n_site) which sites each future alone would open."""
-        return np.stack([_opened(result) for result in self.alone])
+        return np.stack([expect_plan(result).opened for result in self.alone])
 
     @property
     def most(self) -> FloatArray:
         """(n_world,) no plan serves a larger share there."""
         bounds = np.array([result.bound for result in self.alone])
         return np.minimum(1.0, bounds / self.worlds.wanted)
-
-
-def _opened(result: SolveResult) -> BoolArray:
-    if result.decision is None:
-        raise AssertionError("every future has a plan")
-    return result.decision.opened
 
 
 def solve_robust(
@@ -148,7 +142,7 @@ def solve_robust(
         raise KeyboardInterrupt
     if any(result.decision is None for result in alone):
         return None
-    known = [_tiers(result) for result in alone]
+    known = [expect_plan(result).tier_of_site for result in alone]
     best = np.array([result.objective for result in alone]) / worlds.wanted
     most = np.minimum(1.0, np.array([result.bound for result in alone]) / worlds.wanted)
     shared = build_shared(worlds)
@@ -251,12 +245,6 @@ def _solve_rule(
     )
 
 
-def _tiers(result: SolveResult) -> IntArray:
-    if result.decision is None:
-        raise AssertionError("every future has a plan")
-    return result.decision.tier_of_site
-
-
 def _meets_floors(worlds: Worlds, tier_of_site: IntArray) -> bool:
     """Whether the study's own world, the only one with floors, is served as it asks."""
     return assign_drivers(worlds.instances[0], tier_of_site) is not None
@@ -264,7 +252,4 @@ def _meets_floors(worlds: Worlds, tier_of_site: IntArray) -> bool:
 
 def _send_all(worlds: Worlds, tier_of_site: IntArray) -> list[Decision]:
     """Send the drivers of every future to the same sites, near chargers first."""
-    sent = [assign_drivers(world, tier_of_site) for world in worlds.instances]
-    if any(decision is None for decision in sent):
-        raise AssertionError("the solver's own flows meet the floors")
-    return [decision for decision in sent if decision is not None]
+    return [serve_drivers(world, tier_of_site) for world in worlds.instances]
