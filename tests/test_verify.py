@@ -66,6 +66,7 @@ def test_a_right_plan_holds(out: Path, study_path: Path) -> None:
         "tables",
         "ledger",
         "proof",
+        "waiting",
     ]
     assert [fault for check in checks for fault in check.faults] == []
     result = CliRunner().invoke(app, ["verify", str(out), "--study", str(study_path)])
@@ -93,6 +94,8 @@ def test_another_input_is_found(out: Path, study_path: Path) -> None:
         ("flows.csv", "shop,WEST,bee", "shop,EAST,bee", "gives more than it can"),
         ("sites.csv", "WEST,", "EAST,", "sites.csv and the manifest list other sites"),
         ("sites.csv", ",1000000.0,", ",999999.0,", "cost_cny of WEST is not"),
+        ("waiting.csv", "WEST,", "EAST,", "waiting.csv lists other sites"),
+        ("waiting.csv", "True", "False", "kept of WEST is True"),
     ],
 )
 def test_a_changed_answer_is_found_though_its_hash_fits(
@@ -131,7 +134,7 @@ def edit_certificate(folder: Path, edit: Callable[[dict[str, Any]], None]) -> No
 
 def test_the_bound_is_proven_by_the_prices_alone(out: Path) -> None:
     # All 1,500 kWh within reach are served, and prices of 1 on them prove that no more can be.
-    proof = verify_folder(out)[-1]
+    proof = {check.name: check for check in verify_folder(out)}["proof"]
     assert proof.passed
     assert "prices alone prove 0.0" in proof.detail
     edit_certificate(out, lambda c: c.update(demand=[[0.0, 0.0]] * 3, budget=0.0))

@@ -99,6 +99,7 @@ from siting.outputs.site_list import render_sites_csv, render_sites_geojson
 from siting.outputs.stations import write_stations
 from siting.outputs.study_results import read_results
 from siting.outputs.trips import render_trips
+from siting.outputs.waiting import render_waiting
 from siting.outputs.written_plan import MAP_NAME, read_written_plan
 from siting.phases.instance import build_phases
 from siting.phases.plan import PhasedPlan
@@ -550,6 +551,7 @@ def write_outputs(plan: SitingPlan, folder: Path) -> None:
         "sites.geojson": render_sites_geojson(plan),
         **render_proof(plan),
         **render_trips(plan),
+        **render_waiting(plan),
         "map.html": render_map(plan).encode(),
     }
     manifest = render_manifest(build_manifest(plan, files=files))

@@ -16,6 +16,7 @@ from siting.alliance.shares import round_to_fen, split_in_proportion
 from siting.domain import FEN_PER_CNY, SECONDS_PER_MINUTE, FloatArray, SolveStatus
 from siting.instance import CLOSED, Decision, Evaluation, SitingInstance
 from siting.notebook import show_tables
+from siting.verify.waiting import read_queues, simulate
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from siting.optimise.fairness import FairResult
     from siting.optimise.solve import SolveResult
     from siting.phases.plan import PhasedPlan
+    from siting.verify.waiting import PlanWaits
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -74,6 +76,19 @@ class SitingPlan:
     def sites(self) -> pd.DataFrame:
         """The opened sites, one a row, largest energy first (ties by id)."""
         return compute_sites(self)
+
+    @cached_property
+    def waiting(self) -> PlanWaits:
+        """The busiest hour of every opened site, played out: whether the promised wait is kept."""
+        instance, sites = self.case.instance, self.sites
+        energy = sites[[f"energy_{brand}_kwh_per_day" for brand in instance.brands]]
+        promise, queues = read_queues(
+            self.case.study.model_dump(mode="json"),
+            wanted=instance.demand_kwh_per_day.sum(axis=0).tolist(),
+            tier_of_site=dict(zip(sites["site_id"], sites["tier"], strict=True)),
+            energy_of_site=dict(zip(sites["site_id"], energy.to_numpy().tolist(), strict=True)),
+        )
+        return simulate(promise, queues)
 
     @cached_property
     def ledger(self) -> pd.DataFrame:
@@ -141,6 +156,7 @@ class SitingPlan:
                 f"{self.fairness.level_most.min():.1%} can be had); it costs the alliance "
                 f"{self.fairness.price:.2%} of its service (proven: {least:.2%} to {most:.2%})"
             )
+        lines.append(f"waiting    {describe_waiting(self.waiting)}")
         if self.trips is not None:
             wanted, today, joint = self.trips.by_brand().sum(numeric_only=True)
             lines.append(
@@ -169,6 +185,21 @@ def describe_proof(solve: SolveResult, *, gap_asked: float) -> str:
         f"NOT proven optimal: stopped at a limit, at most {solve.gap:.2%} below the best "
         f"possible plan ({gap_asked:.2%} asked)"
     )
+
+
+def describe_waiting(waiting: PlanWaits) -> str:
+    """Return in plain words what the simulation of the sites says of the promised wait."""
+    told = waiting.describe()
+    promise = f"at most {told['late_share']:.0%} wait over {told['max_wait_s'] / 60:g} minutes"
+    broken, with_own = told["broken"], told["broken_with_own_cars"]
+    line = (
+        f"the promise ({promise}) is broken at {', '.join(broken)} when simulated"
+        if broken
+        else f"simulated at all sites, the promise holds: {promise}"
+    )
+    if with_own:
+        line += f"; with the very cars sent there it does not at {', '.join(with_own)}"
+    return line
 
 
 def compute_sites(plan: SitingPlan) -> pd.DataFrame:

@@ -90,6 +90,7 @@ PLAN_PAGE = MapPage(
         "own/model.js",
         "own/themes.js",
         "own/time.js",
+        "own/waits.js",
         "own/points.js",
         "own/panels.js",
         "own/main.js",

@@ -30,6 +30,7 @@ from siting.outputs.map_values import (
     describe_study,
     pack_polygons,
 )
+from siting.outputs.waiting import describe_waits
 from siting.service import compute_busy_wait_s
 
 if TYPE_CHECKING:
@@ -80,6 +81,7 @@ def build_map_payload(plan: SitingPlan) -> dict[str, Any]:
         "candidates": _describe_candidates(plan, project),
         "unreachable": _describe_unreachable(plan, project),
         "phases": _describe_phases(plan),
+        "waits": describe_waits(plan),
     }
 
 

@@ -53,6 +53,7 @@ from siting.outputs.report_proof import (
     render_limits,
     render_method,
 )
+from siting.outputs.report_waiting import render_waits
 from siting.outputs.units import name_unit
 from siting.outputs.written_plan import as_both
 
@@ -101,6 +102,7 @@ def render_report(
         render_phases(plan, language),
         report.service(),
         report.alone(),
+        render_waits(plan, language),
         "" if frontier is None else render_budgets(frontier, plan, language),
         "" if sensitivity is None else render_doubts(sensitivity, language, plan.facility),
         render_how_sure(plan, words, checks),

@@ -24,9 +24,13 @@ from siting.verify.checks import (
     check_trips,
 )
 from siting.verify.claim import read_claim
+from siting.verify.promise import check_waiting
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
+
+    from siting.verify.claim import Claim
 
 __all__ = ["Check", "verify_folder"]
 
@@ -43,7 +47,8 @@ def verify_folder(folder: Path) -> tuple[Check, ...]:
     -------
     tuple
         A check each for the files, the sites, the flows, the trips if there are any, the
-        objective, the tables, the ledger and the proof; the plan holds if all passed.
+        objective, the tables, the ledger and the proof, and if all of these passed for the
+        promised wait; the plan holds if all passed.
 
     Raises
     ------
@@ -51,21 +56,28 @@ def verify_folder(folder: Path) -> tuple[Check, ...]:
         If the folder holds no plan that can be read.
     """
     claim = read_claim(folder)
-    checks: list[Check] = []
-    for recompute in (
-        check_files,
-        check_sites,
-        check_flows,
-        *((check_trips,) if claim.has_trips else ()),
-        check_objective,
-        check_tables,
-        check_ledger,
-        check_proof,
-    ):
-        try:
-            checks.append(recompute(claim))
-        except (KeyError, ValueError, TypeError, IndexError, InvalidOperation) as error:
-            name = recompute.__name__.removeprefix("check_")
-            what = f"cannot be recomputed: {type(error).__name__} {error}"
-            checks.append(Check(name=name, detail="", faults=(what,)))
+    checks = [
+        _recompute(check, claim)
+        for check in (
+            check_files,
+            check_sites,
+            check_flows,
+            *((check_trips,) if claim.has_trips else ()),
+            check_objective,
+            check_tables,
+            check_ledger,
+            check_proof,
+        )
+    ]
+    if all(check.passed for check in checks):  # nothing else is worth a simulation
+        checks.append(_recompute(check_waiting, claim))
     return tuple(checks)
+
+
+def _recompute(check: Callable[[Claim], Check], claim: Claim) -> Check:
+    try:
+        return check(claim)
+    except (KeyError, ValueError, TypeError, IndexError, InvalidOperation) as error:
+        name = check.__name__.removeprefix("check_")
+        what = f"cannot be recomputed: {type(error).__name__} {error}"
+        return Check(name=name, detail="", faults=(what,))

@@ -31,6 +31,7 @@
       siting.time.summary(model, words),
       ledger(model, words),
       grid(model, words),
+      siting.waits.summary(model, words),
       proof(model, words),
       basis(model, words),
     ];
@@ -395,6 +396,7 @@
           [t("site.capacity"), words.energy(sites.capacity_kwh_per_day[n])],
           [t("site.wait"), t("site.wait.promise", { minutes: words.minutes(study.max_wait_minutes), share: words.percent(1 - study.wait_exceeded_share, 0) })],
           [t("site.wait.mean"), words.minutes(sites.wait_min[n])],
+          ...siting.waits.siteRows(model, words, n),
           [t("site.drive"), words.minutes(sites.mean_drive_min[n])],
           ...gridRows(model, words, sites, n, sites.power_kw[n]),
           [t("kind.district"), districtName(model, words, sites.district[n])],
