@@ -42,6 +42,7 @@ def test_what_is_written_is_complete_and_says_it_is_made_up(
         "sites.csv",
         "sites.geojson",
         "flows.csv",
+        "waiting.csv",
         "instance.npz",
         "certificate.json",
         "map.html",
