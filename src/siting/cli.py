@@ -306,7 +306,7 @@ def frontier(
         inputs = pipeline.read_inputs(read_study(study), cache_folder=cache, on_stage=report.stage)
         case = pipeline.build_case(inputs, on_stage=report.stage)
         asked = _read_budgets(budgets, whole_cny=case.instance.requirements.budget_cny)
-        plans = pipeline.solve_budgets(case, asked, on_stage=report.stage)
+        plans = pipeline.solve_budgets(case, asked, folder=out_folder, on_stage=report.stage)
         report.stage(pipeline.Stage.WRITE)
         pipeline.write_frontier(plans, out_folder)
     wanted = case.instance.demand_kwh_per_day.sum()

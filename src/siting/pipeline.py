@@ -78,6 +78,7 @@ from siting.outputs.files import (
     write_folder,
 )
 from siting.outputs.frontier import (
+    keep_best_known,
     render_frontier,
     render_frontier_csv,
     render_frontier_json,
@@ -124,7 +125,7 @@ if TYPE_CHECKING:
     from siting.inputs.pings import PingColumns, VehicleDensity
     from siting.inputs.stations import MergedStations
     from siting.inputs.trips import TripTable
-    from siting.instance import SitingInstance
+    from siting.instance import Decision, SitingInstance
     from siting.optimise.solve import Progress, SolveResult
 
 P = ParamSpec("P")
@@ -366,9 +367,13 @@ def solve_budgets(
     case: SitingCase,
     budgets_cny: Sequence[float],
     *,
+    folder: Path | None = None,
     on_stage: Callable[[Stage], None] = ignore_stage,
 ) -> tuple[SitingPlan, ...]:
     """Solve a case for several budgets, each from the plan and prices of the one before.
+
+    A plan that a smaller budget pays for is one for every larger budget, so that more money never
+    serves less.
 
     Parameters
     ----------
@@ -376,6 +381,9 @@ def solve_budgets(
         What is solved; its own budget is not looked at.
     budgets_cny
         The budgets.
+    folder
+        An output folder; where it holds a plan of this very case, no budget that pays for that
+        plan shows less.
     on_stage
         Told of the stages.
 
@@ -414,7 +422,16 @@ def solve_budgets(
                 solve=result,
             )
         )
-    return tuple(plans)
+    return keep_best_known(plans, known=None if folder is None else _read_decision(case, folder))
+
+
+def _read_decision(case: SitingCase, folder: Path) -> Decision | None:
+    """Return the plan that a folder holds, if it was made for the very instance of a case."""
+    try:
+        same = (folder / INSTANCE_NAME).read_bytes() == render_instance(case.instance)
+        return know_claim(read_claim(folder)).decision if same else None
+    except (OSError, InputError):
+        return None
 
 
 def write_frontier(plans: Sequence[SitingPlan], folder: Path) -> None:

@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
+from siting import pipeline
 from siting.cli import app
+from siting.domain import SolveStatus
 from siting.errors import ExitCode
-from siting.outputs.frontier import build_frontier, render_frontier
-from siting.pipeline import build_case, read_inputs, read_study, solve_budgets
+from siting.outputs.frontier import build_frontier, keep_best_known, render_frontier
+from siting.pipeline import (
+    build_case,
+    read_inputs,
+    read_study,
+    solve_budgets,
+    solve_case,
+    write_outputs,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,6 +29,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from playwright.sync_api import Page
+
+    from siting.plan import SitingPlan
 
     OpenPage = Callable[..., AbstractContextManager[Page]]
 
@@ -34,6 +46,41 @@ def test_more_money_never_buys_less(study_path: Path) -> None:
     assert table["served_share"].iloc[-1] == pytest.approx(1500 / 1520, abs=2e-6)
     assert (table["objective_share"] <= table["bound_share"] + 1e-6).all()
     assert table["share_per_million"].iloc[-1] == 0.0
+
+
+def test_a_search_that_ended_early_shows_what_is_already_in_hand(study_path: Path) -> None:
+    # A search that built nothing for two million is raised to what one million buys, and one for
+    # a million to a plan that is known; half a million pays for neither.
+    case = build_case(read_inputs(read_study(study_path)))
+    none, one, two = solve_budgets(case, [0.5e6, 1e6, 2e6])
+
+    def built_nothing(plan: SitingPlan) -> SitingPlan:
+        solve = replace(plan.solve, gap=1.0, status=SolveStatus.FEASIBLE)
+        return replace(plan, joint=none.joint, solve=solve)
+
+    kept = keep_best_known([built_nothing(two), none, one])
+    assert [len(plan.sites) for plan in kept] == [1, 0, 1]
+    assert kept[0].solve.status is SolveStatus.OPTIMAL
+    assert kept[0].solve.gap <= case.study.solve.gap
+    assert kept[0].solve.objective == one.joint.evaluation.objective_kwh_per_day
+    known = one.joint.decision
+    kept = keep_best_known([none, built_nothing(one)], known=known)
+    assert [len(plan.sites) for plan in kept] == [0, 1]
+
+
+def test_the_folders_own_plan_counts_where_it_is_of_the_same_case(
+    study_path: Path, tmp_path: Path
+) -> None:
+    case = build_case(read_inputs(read_study(study_path)))
+    plan = solve_case(case)
+    write_outputs(plan, tmp_path / "out")
+    found = pipeline._read_decision(case, tmp_path / "out")
+    assert found is not None
+    assert found.tier_of_site.tolist() == plan.joint.decision.tier_of_site.tolist()
+    less = case.instance.requirements.replace(budget_cny=0.5e6)
+    other = replace(case, instance=case.instance.replace(requirements=less))
+    assert pipeline._read_decision(other, tmp_path / "out") is None
+    assert pipeline._read_decision(case, tmp_path / "nowhere") is None
 
 
 def test_the_page_runs_nothing_and_is_the_same_twice(study_path: Path) -> None:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from siting.domain import Facility
+from siting.domain import Facility, SolveStatus
+from siting.instance import evaluate
+from siting.optimise.limits import compute_gap
 from siting.outputs.files import render_csv
 from siting.outputs.page import (
     Both,
@@ -22,10 +25,12 @@ from siting.outputs.page import (
 )
 from siting.outputs.report_parts import read_style, render_made_of, render_section, render_top
 from siting.outputs.study_results import StudyResults, list_rows, render_results
+from siting.plan import ServiceState
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from siting.instance import Decision
     from siting.plan import SitingPlan
 
 WIDTH, HEIGHT = 960, 400
@@ -33,6 +38,54 @@ LEFT, RIGHT, TOP, BOTTOM = 64, 20, 16, 48
 PLAN_COLOUR, BOUND_COLOUR, TODAY_COLOUR = "#c8400f", "#8a8892", "#0b6e6a"
 OWN_RING = 'fill="none" stroke="#2a2630" stroke-width="2.5"'
 TICKS = 5
+
+
+def keep_best_known(
+    plans: Sequence[SitingPlan], *, known: Decision | None = None
+) -> tuple[SitingPlan, ...]:
+    """Return for each budget the best plan in hand: its own, a cheaper budget's, or a known one.
+
+    Parameters
+    ----------
+    plans
+        Plans of one case, each under its own budget.
+    known
+        Another plan of the case; it counts where a budget pays for it.
+
+    Returns
+    -------
+    tuple
+        In the given order. Each keeps its own bound, to which its gap and status are held anew.
+    """
+    kept: dict[int, SitingPlan] = {}
+    cheaper: Decision | None = None
+    for n in sorted(range(len(plans)), key=lambda n: _budget_of(plans[n])):
+        kept[n] = _raise_to(plans[n], [plan for plan in (cheaper, known) if plan is not None])
+        cheaper = kept[n].joint.decision
+    return tuple(kept[n] for n in range(len(plans)))
+
+
+def _budget_of(plan: SitingPlan) -> float:
+    return plan.case.instance.requirements.budget_cny
+
+
+def _raise_to(plan: SitingPlan, others: Sequence[Decision]) -> SitingPlan:
+    """Return a plan with the best of some decisions in its own one's place, if that is better."""
+    instance, solve = plan.case.instance, plan.solve
+    states = [ServiceState(decision=d, evaluation=evaluate(instance, d)) for d in others]
+    possible = [plan.joint, *(state for state in states if state.evaluation.feasible)]
+    best = max(possible, key=lambda state: state.evaluation.objective_kwh_per_day)
+    if best is plan.joint:
+        return plan
+    worth = best.evaluation.objective_kwh_per_day
+    bound = max(solve.bound, worth)
+    gap = compute_gap(worth, bound)
+    proven = gap <= plan.case.study.solve.gap
+    status = SolveStatus.OPTIMAL if proven else SolveStatus.FEASIBLE
+    solve = replace(
+        solve, decision=best.decision, objective=worth, bound=bound, gap=gap, status=status
+    )
+    return replace(plan, joint=best, solve=solve)
 
 
 def build_frontier(plans: Sequence[SitingPlan]) -> pd.DataFrame:
