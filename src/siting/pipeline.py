@@ -50,7 +50,6 @@ from siting.investment import JointInvestment, WhatIf, build_alliance, solve_inv
 from siting.network.road_network import load_roads
 from siting.optimise.conflicts import find_conflict
 from siting.optimise.fairness import solve_fair
-from siting.optimise.result import judge_by
 from siting.optimise.solve import (
     SolveOptions,
     expect_plan,
@@ -87,6 +86,7 @@ from siting.outputs.manifest import build_manifest, render_manifest
 from siting.outputs.map import render_check_map, render_drawing, render_map
 from siting.outputs.map_bill import build_investment_payload
 from siting.outputs.page import PageLanguage
+from siting.outputs.phases import render_phase_files
 from siting.outputs.proof import INSTANCE_NAME, render_instance, render_proof
 from siting.outputs.reasons import describe_reasons, render_reasons_tables
 from siting.outputs.report import render_report
@@ -272,7 +272,8 @@ def solve_case(
     on_stage(Stage.SOLVE)
     options = _solve_options(case.study)
     if case.study.phases:
-        phased, result = _solve_phases(case, options, on_progress)
+        phased = _solve_phases(case, options, on_progress)
+        result = phased.result.as_solve()
         joint = ServiceState(
             decision=expect_plan(result), evaluation=evaluate(case.instance, expect_plan(result))
         )
@@ -346,21 +347,13 @@ def _trips_refused() -> StudyError:
 
 def _solve_phases(
     case: SitingCase, options: SolveOptions, on_progress: Callable[[Progress], None] | None
-) -> tuple[PhasedPlan, SolveResult]:
-    """Solve all periods of a case, and hold the last one to what it could have by itself."""
+) -> PhasedPlan:
+    """Solve all periods of a case."""
     phased = build_phases(case.instance, case.study.phases)
     found = solve_phases(phased, options=options, progress=on_progress)
     if found.status is SolveStatus.INFEASIBLE:
         raise InfeasibleError(find_conflict(case.instance) or _unexplained())
-    alone = found.alone[-1]
-    if not found.decisions:
-        return PhasedPlan(phased=phased, result=found), replace(
-            alone, decision=None, status=found.status, stopped=found.stopped
-        )
-    last = found.decisions[-1]
-    worth = evaluate(case.instance, last).objective_kwh_per_day
-    plan = PhasedPlan(phased=phased, result=found)
-    return plan, judge_by(alone, last, objective=worth, gap_asked=options.gap)
+    return PhasedPlan(phased=phased, result=found)
 
 
 def solve_budgets(
@@ -490,8 +483,12 @@ def require_one_period(study: Study) -> None:
     if study.inputs.trips is not None:
         raise _trips_refused()
     if study.phases:
-        what, remedy = "the sensitivity is asked of one period", "ask it of a study without phases"
-        raise StudyError([Fault(file="study", column="phases", what=what, remedy=remedy)])
+        raise _phases_refused("the sensitivity is asked of one period")
+
+
+def _phases_refused(what: str) -> StudyError:
+    remedy = "ask it of a study without phases"
+    return StudyError([Fault(file="study", column="phases", what=what, remedy=remedy)])
 
 
 def ask_robust(
@@ -569,6 +566,7 @@ def write_outputs(plan: SitingPlan, folder: Path) -> None:
         **render_proof(plan),
         **render_trips(plan),
         **render_waiting(plan),
+        **render_phase_files(plan),
         "map.html": render_map(plan).encode(),
     }
     manifest = render_manifest(build_manifest(plan, files=files))
@@ -598,12 +596,14 @@ def explain_written(
     UnverifiedError
         If the plan does not hold when it is recomputed.
     StudyError
-        If an id that was asked about is no candidate.
+        If an id that was asked about is no candidate, or the plan has trips or phases.
     """
     _require_verified(folder)
     claim = read_claim(folder)
     if claim.has_trips:
         raise _trips_refused()
+    if claim.has_phases:
+        raise _phases_refused("reasons are given for one period")
     if plan is not None:
         return explain_plan(plan, **options)
     return explain(know_claim(claim), **options)

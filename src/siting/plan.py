@@ -60,7 +60,7 @@ class SitingPlan:
         are part of ``joint``.
     phases
         When what is built, where the study has phases; ``joint`` is then the last period, and
-        ``solve`` holds it to what that period could have by itself.
+        ``solve`` speaks of all periods together.
     """
 
     case: SitingCase

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from siting.domain import Engine, SolveStatus
-from siting.optimise.limits import Limits, StopReason, compute_gap
+from siting.optimise.limits import Limits, StopReason
 
 if TYPE_CHECKING:
     from siting.domain import IntArray
@@ -93,34 +93,6 @@ class SolveResult:
     def interrupted(self) -> bool:
         """Whether Ctrl-C ended it."""
         return self.stopped is StopReason.INTERRUPTED
-
-
-def judge_by(
-    known: SolveResult, decision: Decision, *, objective: float, gap_asked: float
-) -> SolveResult:
-    """Return a plan that was found for more than one instance, held to the bound of one of them.
-
-    Parameters
-    ----------
-    known
-        A solve of that instance by itself, whose bound and prices hold for every plan.
-    decision, objective
-        The plan there, and its worth as recomputed.
-    gap_asked
-        Within which the plan counts as proven.
-    """
-    bound = max(known.bound, objective)
-    gap = compute_gap(objective, bound)
-    proven = gap <= gap_asked
-    return replace(
-        known,
-        status=SolveStatus.OPTIMAL if proven else SolveStatus.FEASIBLE,
-        decision=decision,
-        objective=objective,
-        bound=bound,
-        gap=gap,
-        stopped=StopReason.PROVEN if proven else StopReason.EXHAUSTED,
-    )
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

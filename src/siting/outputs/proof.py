@@ -16,7 +16,7 @@ from siting.outputs.files import render_csv
 from siting.outputs.units import name_columns
 
 if TYPE_CHECKING:
-    from siting.instance import SitingInstance
+    from siting.instance import Decision, SitingInstance
     from siting.plan import SitingPlan
 
 INSTANCE_NAME, FLOWS_NAME, CERTIFICATE_NAME = "instance.npz", "flows.csv", "certificate.json"
@@ -59,11 +59,17 @@ def render_proof(plan: SitingPlan) -> dict[str, bytes]:
 
 
 def render_flows(plan: SitingPlan) -> bytes:
-    """Return who charges where as CSV: ``demand_id``, ``supply_id``, ``brand``, ``kwh_per_day``."""
-    instance, flow = plan.case.instance, plan.joint.decision.flow_kwh_per_day
+    """Return who charges where as CSV."""
+    table = tabulate_flows(plan.case.instance, plan.joint.decision)
+    return render_csv(name_columns(table, plan.case.study.facility))
+
+
+def tabulate_flows(instance: SitingInstance, decision: Decision) -> pd.DataFrame:
+    """Return who charges where: ``demand_id``, ``supply_id``, ``brand``, ``kwh_per_day``."""
+    flow = decision.flow_kwh_per_day
     pair, brand = np.nonzero(flow)
     supply_ids = np.array(instance.site_ids + instance.station_ids, dtype=object)
-    table = pd.DataFrame(
+    return pd.DataFrame(
         {
             "demand_id": np.array(instance.demand_ids, dtype=object)[instance.cover_demand[pair]],
             "supply_id": supply_ids[instance.cover_supply[pair]],
@@ -71,4 +77,3 @@ def render_flows(plan: SitingPlan) -> bytes:
             "kwh_per_day": flow[pair, brand].round(KWH_DECIMALS),
         }
     )
-    return render_csv(name_columns(table, plan.case.study.facility))

@@ -69,6 +69,25 @@ class PhasedResult:
     wall_s: float
     cpu_s: float
 
+    def as_solve(self) -> SolveResult:
+        """Return the whole as one solve; its decision is what stands in the end.
+
+        Its bound rests on branching over all periods, so there are no prices that prove it.
+        """
+        return SolveResult(
+            status=self.status,
+            decision=self.decisions[-1] if self.decisions else None,
+            objective=self.objective,
+            bound=self.bound,
+            gap=self.gap,
+            bound_by_duality=math.inf,
+            engine=self.alone[-1].engine,
+            stopped=self.stopped,
+            wall_s=self.wall_s,
+            cpu_s=self.cpu_s,
+            work=math.fsum(result.work for result in self.alone),
+        )
+
     @property
     def myopic_loss(self) -> tuple[float, float]:
         """What deciding period by period loses of the service, at least and at most.

@@ -121,7 +121,8 @@ def know_plan(plan: SitingPlan) -> KnownPlan:
     instance = plan.case.instance
     if plan.fairness is not None:
         instance = hold_levels(instance, plan.fairness.level)
-    solve = plan.solve
+    # Of several periods the last is looked at, and what it could have by itself.
+    solve = plan.solve if plan.phases is None else plan.phases.result.alone[-1]
     return KnownPlan(
         instance=instance,
         decision=plan.joint.decision,

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 MANIFEST = "plan.json"
+PHASES, PHASE_FLOWS = "phases.csv", "phase_flows.csv"
 SERVICE_CENTRE, KWH = "service_centre", "kwh_per_day"
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 WH_PER_KWH = 1000
@@ -80,6 +81,11 @@ class Claim:
         """Whether the manifest or a file speaks of trips between places."""
         return "trips" in self.manifest or TOURS in self.files
 
+    @property
+    def has_phases(self) -> bool:
+        """Whether the manifest or a file speaks of several periods."""
+        return "phases" in self.manifest or PHASES in self.files
+
     @cached_property
     def trips(self) -> TripClaims:
         """The trips between places, none where the plan has none."""
@@ -116,8 +122,8 @@ def read_claim(folder: Path) -> Claim:
             manifest=manifest,
             head=head,
             arrays=arrays,
-            sites=_read_csv(files["sites.csv"]),
-            flows=_read_csv(files["flows.csv"]),
+            sites=read_csv(files["sites.csv"]),
+            flows=read_csv(files["flows.csv"]),
             files=files,
         )
     except KeyError as error:
@@ -144,7 +150,14 @@ def _refuse(folder: Path, what: str) -> InputError:
     )
 
 
-def _read_csv(content: bytes) -> list[dict[str, str]]:
+def read_csv(content: bytes) -> list[dict[str, str]]:
+    """Return a table's rows.
+
+    Raises
+    ------
+    ValueError
+        If it is none.
+    """
     rows = list(csv.reader(io.StringIO(content.decode("utf-8-sig"), newline=""), strict=True))
     if not rows or any(len(row) != len(rows[0]) for row in rows):
         raise ValueError("a table has no header or rows of different lengths")

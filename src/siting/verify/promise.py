@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections import defaultdict
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from siting.verify.checks import Check
-from siting.verify.claim import WH_PER_KWH
+from siting.verify.claim import WH_PER_KWH, read_csv
 from siting.verify.waiting import SECOND_DIGITS, SHARE_DIGITS, read_queues, simulate
 
 if TYPE_CHECKING:
@@ -23,8 +21,7 @@ SAME_SHARE, SAME_WAIT = 2.0 * 10.0**-SHARE_DIGITS, 2.0 * 10.0**-SECOND_DIGITS
 def check_waiting(claim: Claim) -> Check:
     """Play out every site again, and hold what is said of the promise to what comes of it."""
     waits = simulate_claim(claim)
-    text = claim.files[WAITING].decode("utf-8-sig")
-    written = {row["site_id"]: row for row in csv.DictReader(io.StringIO(text, newline=""))}
+    written = {row["site_id"]: row for row in read_csv(claim.files[WAITING])}
     faults = []
     if list(written) != [site.queue.site_id for site in waits.sites]:
         faults.append(f"{WAITING} lists other sites")
