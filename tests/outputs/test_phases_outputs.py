@@ -30,6 +30,18 @@ phases:
 """
 
 
+# What all areas want and get in the period chosen (kWh a day), as their colours have it.
+AREAS = """
+() => {
+  const { model, state } = siting.page;
+  const areas = siting.time.areasOf(model, state);
+  const sum = (values) => values.reduce((a, b) => a + b, 0);
+  return [sum(areas.wanted(siting.ALL)), sum(areas.served(siting.ALL, "joint"))];
+}
+"""
+COLOURS = "() => Array.from(siting.createTheme(siting.page.model, siting.page.state).values)"
+
+
 @pytest.fixture
 def phased_path(study_path: Path) -> Path:
     text = study_path.read_text(encoding="utf-8").replace("budget_cny: 1.5e+6", "budget_cny: 2e+6")
@@ -92,6 +104,13 @@ def test_periods_that_make_no_sense_are_refused(
         read_study(phased_path, changes={key: value})
 
 
+def energy_of(plan: SitingPlan, period: int) -> list[float]:
+    """Return what is wanted and served in a period."""
+    assert plan.phases is not None
+    row = plan.phases.table.iloc[period]
+    return [row["wanted_kwh_per_day"], row["served_kwh_per_day"]]
+
+
 @pytest.mark.browser
 def test_the_time_control_shows_what_stands_when(
     open_page: Callable[..., AbstractContextManager[Page]], phased_plan: SitingPlan
@@ -102,6 +121,7 @@ def test_the_time_control_shows_what_stands_when(
         assert page.locator("#periods .choice").all_inner_texts() == ["Two years", "Third year"]
         assert radios.nth(1).is_checked()
         full = int(page.evaluate("inked", "points"))
+        colours, at_the_end = page.evaluate(COLOURS), page.evaluate(AREAS)
         # By keyboard alone: the arrow moves to the first period.
         radios.nth(1).focus()
         page.keyboard.press("ArrowLeft")
@@ -112,6 +132,10 @@ def test_the_time_control_shows_what_stands_when(
             0 if name == "WEST" else -1 for name in ids
         ]
         assert int(page.evaluate("inked", "points")) != full
+        # The areas are those of the period: colours, demand, service.
+        assert page.evaluate(COLOURS) != colours
+        assert page.evaluate(AREAS) == pytest.approx(energy_of(phased_plan, 0), abs=0.5)
+        assert at_the_end == pytest.approx(energy_of(phased_plan, 1), abs=0.5)
         # From another moment, a period leads back to the plan.
         page.locator('input[name="moment"][value="today"]').check(force=True)
         radios.nth(1).check(force=True)

@@ -88,8 +88,8 @@ class MapPage:
 PLAN_PAGE = MapPage(
     own_scripts=(
         "own/model.js",
-        "own/themes.js",
         "own/time.js",
+        "own/themes.js",
         "own/waits.js",
         "own/points.js",
         "own/panels.js",

@@ -14,9 +14,10 @@ import numpy as np
 import shapely
 
 from siting.case import compute_sessions
-from siting.domain import SECONDS_PER_MINUTE, SolveStatus
+from siting.domain import SECONDS_PER_MINUTE
 from siting.instance import CLOSED
 from siting.outputs.map_geometry import pack_integers, pack_roads
+from siting.outputs.map_phases import describe_phases
 from siting.outputs.map_values import (
     as_column,
     as_names,
@@ -29,6 +30,7 @@ from siting.outputs.map_values import (
     describe_frame,
     describe_study,
     pack_polygons,
+    sum_by_area,
 )
 from siting.outputs.waiting import describe_waits
 from siting.service import compute_busy_wait_s
@@ -80,7 +82,7 @@ def build_map_payload(plan: SitingPlan) -> dict[str, Any]:
         "stations": _describe_stations(plan, project),
         "candidates": _describe_candidates(plan, project),
         "unreachable": _describe_unreachable(plan, project),
-        "phases": _describe_phases(plan),
+        "phases": describe_phases(plan, area_of_demand, n_area=len(areas["id"]), step=KWH_STEP),
         "waits": describe_waits(plan),
     }
 
@@ -177,10 +179,8 @@ def _describe_areas(
     instance = plan.case.instance
     n = len(areas["id"])
 
-    def by_area(kwh: FloatArray) -> NDArray[np.int64]:
-        """(n_brand, n_area) whole steps of energy."""
-        sums = [np.bincount(area_of_demand, weights=column, minlength=n) for column in kwh.T]
-        return np.asarray(np.rint(np.array(sums) / KWH_STEP), dtype=np.int64)
+    def by_area(kwh: FloatArray) -> LongArray:
+        return sum_by_area(kwh, area_of_demand, n_area=n, step=KWH_STEP)
 
     wanted = by_area(instance.demand_kwh_per_day)
     first = np.full(n, -1, dtype=np.int64)
@@ -330,27 +330,6 @@ def _pack_reach(plan: SitingPlan, opened: LongArray, area_of_demand: LongArray) 
         "minutes": pack_integers(np.rint(minutes / MINUTE_STEP).astype(np.int64)),
         "kwh": pack_integers(np.rint(kwh / KWH_STEP).astype(np.int64)),
         "minute_step": MINUTE_STEP,
-    }
-
-
-def _describe_phases(plan: SitingPlan) -> dict[str, Any] | None:
-    """Describe what stands in each period; the sites as in the site list."""
-    phases = plan.phases
-    if phases is None:
-        return None
-    order = {site: j for j, site in enumerate(plan.case.instance.site_ids)}
-    listed = [order[site] for site in plan.sites["site_id"]]
-    table, (least, most) = phases.table, phases.result.myopic_loss
-    return {
-        "name": [as_text(phase.name) for phase in plan.case.study.phases],
-        "tier": [[int(k) for k in now[listed]] for now in phases.tiers],
-        "spent_cny": as_numbers(table["spent_cny"], 2),
-        **{name: [int(n) for n in table[name]] for name in ("n_sites", "n_opened", "n_grown")},
-        "served_share": as_numbers(table["served_share"], 4),
-        "gap": as_number(phases.result.gap),
-        "proven": phases.result.status is SolveStatus.OPTIMAL,
-        "myopic_loss_least": as_number(least),
-        "myopic_loss_most": as_number(most),
     }
 
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from siting.case import SitingCase
+    from siting.domain import FloatArray, LongArray
     from siting.study import Text
 
 DISTRICT_TOLERANCE_M = 15.0
@@ -97,6 +98,14 @@ def pack_polygons(
         "rings": pack_integers([len(r) for r in rings]),
         "shape": pack_lines([ring for r in rings for ring in r]),
     }
+
+
+def sum_by_area(
+    kwh: FloatArray, area_of_demand: LongArray, *, n_area: int, step: float
+) -> LongArray:
+    """(n_brand, n_area) energy of demand points (n_demand, n_brand) by area, in whole steps."""
+    sums = [np.bincount(area_of_demand, weights=column, minlength=n_area) for column in kwh.T]
+    return np.asarray(np.rint(np.array(sums) / step), dtype=np.int64)
 
 
 def as_text(text: Text) -> dict[str, str]:

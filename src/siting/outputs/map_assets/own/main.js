@@ -207,8 +207,9 @@
     function hoverWords(spot) {
       const { t } = words;
       if (spot.kind === "area") {
-        const wanted = model.areas.wanted(state.brand)[spot.index];
-        const served = model.areas.served(state.brand, state.moment)[spot.index];
+        const areas = siting.time.areasOf(model, state);
+        const wanted = areas.wanted(state.brand)[spot.index];
+        const served = areas.served(state.brand, state.moment)[spot.index];
         return `${words.energy(wanted)} · ${t("area.served")} ${words.percent(served / wanted, 0)}`;
       }
       const table = panels.tableOf(model, spot.kind);

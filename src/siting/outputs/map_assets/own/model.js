@@ -26,22 +26,34 @@
       return cache.get(key);
     };
 
+    // What areas want and get, summed once; the tag tells one period's sums from another's.
+    const sums = (wantedRows, missingRows, tag) => {
+      const all = (brand) => remembered(`wanted ${tag} ${brand}`, () => total(wantedRows, brand));
+      const served = (brand, moment) =>
+        remembered(`served ${tag} ${brand} ${moment}`, () =>
+          total(missingRows[moment], brand).map((lack, a) => Math.max(0, all(brand)[a] - lack))
+        );
+      return { wanted: all, served };
+    };
     const areas = {
       n,
       id: data.areas.id,
       ...unpackPolygons(data.areas),
       district: siting.unpackIntegers(data.areas.district),
-      wanted: (brand) => remembered("wanted" + brand, () => total(wanted, brand)),
-      served: (brand, moment) =>
-        remembered("served" + brand + moment, () => {
-          const all = areas.wanted(brand);
-          return total(missing[moment], brand).map((lack, a) => Math.max(0, all[a] - lack));
-        }),
+      ...sums(wanted, missing, "end"),
     };
+    // Every brand's demand grows by one factor, so a period's is its share of the last one's.
+    const areasIn = (t) =>
+      sums(
+        wanted.map((row, b) => Float64Array.from(row, (kwh) => kwh * data.phases.demand_share[t][b])),
+        { joint: remembered("missing " + t, () => data.phases.missing[t].map(siting.unpackIntegers)) },
+        t
+      );
 
     return {
       data,
       areas,
+      areasIn,
       districts: { ...unpackPoints(data.districts, "label"), ...unpackPolygons(data.districts) },
       roads: data.roads.map(unpackRoads),
       nBrand,

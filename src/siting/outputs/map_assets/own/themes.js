@@ -35,7 +35,8 @@
   // A theme: the value of an area, its colour, and the classes for the legend.
   function createTheme(model, state) {
     if (state.theme === "none") return { name: "none", classes: [], fillOf: () => null, values: null };
-    const { areas } = model;
+    // The gain is that of the end: what stands today serves the end's demand, or no other.
+    const areas = state.theme === "gain" ? model.areas : siting.time.areasOf(model, state);
     const wanted = areas.wanted(state.brand);
     const palette = PALETTES[state.theme];
     let values = wanted;

@@ -15,6 +15,11 @@
     return phases ? phases.name.length - 1 : 0;
   }
 
+  // Areas as they are in the chosen period; those of the end at other moments and without periods.
+  function areasOf(model, state) {
+    return state.moment === "joint" && state.period < lastPeriod(model) ? model.areasIn(state.period) : model.areas;
+  }
+
   function choices({ data }, words) {
     return data.phases ? data.phases.name.map((name, t) => [t, words.name(name)]) : [];
   }
@@ -62,5 +67,5 @@
     ];
   }
 
-  Object.assign(siting, { time: { tierAt, lastPeriod, choices, summary, siteRows } });
+  Object.assign(siting, { time: { tierAt, lastPeriod, areasOf, choices, summary, siteRows } });
 })((window.siting = window.siting || {}));
