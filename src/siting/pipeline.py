@@ -83,8 +83,9 @@ from siting.outputs.frontier import (
     render_frontier_json,
 )
 from siting.outputs.manifest import build_manifest, render_manifest
-from siting.outputs.map import render_check_map, render_drawing, render_map
+from siting.outputs.map import render_check_map, render_drawing
 from siting.outputs.map_bill import build_investment_payload
+from siting.outputs.map_payload import build_map_payload
 from siting.outputs.page import PageLanguage
 from siting.outputs.phases import render_phase_files
 from siting.outputs.proof import INSTANCE_NAME, render_instance, render_proof
@@ -106,7 +107,14 @@ from siting.phases.instance import build_phases
 from siting.phases.plan import PhasedPlan
 from siting.phases.solve import solve_phases
 from siting.plan import ServiceState, SitingPlan
-from siting.reasons import PlanReasons, explain, explain_plan, know_claim
+from siting.reasons import (
+    PlanReasons,
+    explain,
+    explain_plan,
+    glance,
+    know_claim,
+    know_plan,
+)
 from siting.scenarios.plan import RobustAnswer, check_on_draws
 from siting.scenarios.solve import solve_robust
 from siting.scenarios.worlds import build_worlds
@@ -567,10 +575,17 @@ def write_outputs(plan: SitingPlan, folder: Path) -> None:
         **render_trips(plan),
         **render_waiting(plan),
         **render_phase_files(plan),
-        "map.html": render_map(plan).encode(),
+        "map.html": _render_map(plan, build_map_payload(plan)),
     }
     manifest = render_manifest(build_manifest(plan, files=files))
     write_folder(folder, {**files, MANIFEST_NAME: manifest})
+
+
+def _render_map(plan: SitingPlan, drawing: dict[str, Any]) -> bytes:
+    """Draw a plan, with the reasons that take no solve; of one period, and without trips."""
+    if plan.phases is None and plan.trips is None:
+        drawing = drawing | {"reasons": describe_reasons(glance(know_plan(plan)))}
+    return render_drawing(drawing, plan.case.study.facility).encode()
 
 
 def explain_written(
@@ -612,7 +627,7 @@ def explain_written(
 def write_reasons(reasons: PlanReasons, folder: Path) -> None:
     """Write the reasons of a plan into its folder: as tables, and into its map.
 
-    A report that stands there goes, for it does not show them yet.
+    A report that stands there goes, for it does not show these.
 
     Raises
     ------
@@ -725,9 +740,7 @@ def write_investment(
     files = {
         **render_tables(investment, what_if),
         "alliance.html": render_alliance(investment, what_if),
-        "map.html": render_drawing(
-            build_investment_payload(investment), investment.study.facility
-        ).encode(),
+        "map.html": _render_map(investment.plan, build_investment_payload(investment)),
     }
     for name in {ALLIANCE_MANIFEST, WHAT_IF_NAME} - set(files):
         (folder / name).unlink(missing_ok=True)

@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import math
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 
-from siting.domain import Datum, SolveStatus
+from siting.domain import Datum, Facility, SolveStatus
 from siting.inputs.datum import from_wgs84
-from siting.outputs.map import render_map
+from siting.outputs.map import PLAN_PAGE, render_drawing, render_map
 from siting.outputs.map_geometry import pack_integers, pack_lines
+from siting.outputs.map_payload import build_map_payload
+from siting.outputs.reasons import describe_reasons
+from siting.reasons import NotInItsPlace, WhyNot, explain_plan
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -238,7 +241,107 @@ def test_axe_finds_no_barrier(
     *,
     phone: bool,
 ) -> None:
-    check_map_with_axe(render_map(build_toy_plan(grid=True)), language=language, phone=phone)
+    html = draw_with_reasons(build_toy_plan(grid=True), NEAR)
+    check_map_with_axe(html, language=language, phone=phone)
+
+
+NEAR = {"next": {"id": "s2", "tier": "small", "why": "serves_less", "loss": 12.0}}
+
+
+def draw_with_reasons(plan: SitingPlan, site: dict[str, Any], **candidate: object) -> str:
+    """Draw all reasons of a toy, with those of s0 and of the candidate s2 changed as told."""
+    reasons = describe_reasons(explain_plan(plan, asked=["s2"], n_alternative=2, loss=0.5))
+    reasons["sites"]["s0"] |= site
+    reasons["candidates"]["s2"] |= candidate
+    return render_drawing(build_map_payload(plan) | {"reasons": reasons}, plan.case.study.facility)
+
+
+def open_card(page: Page, query: str) -> str:
+    page.click("#tab-list")
+    page.fill("#search", query)
+    page.click("#hits button")
+    return page.inner_text("#detail")
+
+
+def test_a_site_tells_what_is_lost_without_it_and_what_came_next(
+    open_page: OpenPage, toy_plan: SitingPlan
+) -> None:
+    with open_page(draw_with_reasons(toy_plan, NEAR)) as page:
+        told = open_card(page, "s0")
+        # Without s0, e0 keeps d0's 60 and a larger s1 gets 120: 180 of 270 kWh.
+        assert "Struck out, with nothing built instead, 110 kWh/day less is served." in told
+        assert "90 kWh/day is lost: proven." in told
+        assert "in 1 of 2 markedly different plans that serve at most 50 % less" in told
+        assert "For all of it another charger is within reach" in told
+        assert "the plan serves 12 kWh/day less" in told
+        # The next best is one click away, and seen though its layer is off.
+        before = inked(page, "points")
+        page.click(".next .go")
+        assert page.inner_text("#detail h2") == "West Gate"
+        assert "No demand that may be served here is within reach." in page.inner_text(".whynot")
+        assert page.evaluate("siting.page.state.selection") == {"kind": "candidate", "index": 0}
+        page.click("#close")
+        page.click("#tab-summary")
+        text = page.inner_text("#panel-summary")
+        assert "For each of the 2 sites it is proven that something is lost" in text
+        assert "0 of this plan's 2 sites stand in all of them" in text
+        assert "−14.9 %" in page.inner_text(".reasons table")
+        assert before > 0
+        page.click("#language")
+        assert "已证明禁建 2 座站点中的任何一座" in page.inner_text("#panel-summary")
+        assert "损失 90 千瓦时/日：已证明" in open_card(page, "s0")
+
+
+OPEN = "at most 90 kWh/day is lost. It may be less, or nothing: this plan itself may be up to 1.1"
+
+
+@pytest.mark.parametrize(
+    ("loss", "words"),
+    [
+        ([-1.1, 90.0], OPEN),
+        ([20.0, 90.0], "at least 20 kWh/day and at most 90 kWh/day is lost: proven"),
+        ([0.0, 0.0], "A plan without it serves as much."),
+        ([-1.1, -0.5], "A plan without it was found that serves 0.5 kWh/day more"),
+        ([None, None], "Without it no plan can meet all requirements: proven."),
+        ([20.0, None], "at least 20 kWh/day is lost: proven. No plan without it was found."),
+        ([-1.1, None], "No plan without it was found; that there is none is not proven."),
+        (None, "was not computed for this map"),
+    ],
+)
+def test_a_loss_that_is_not_proven_never_reads_as_proven(
+    open_page: OpenPage, toy_plan: SitingPlan, loss: list[float | None] | None, words: str
+) -> None:
+    site = {"loss": loss, "struck_out": None, "next": None}
+    with open_page(draw_with_reasons(toy_plan, site)) as page:
+        told = open_card(page, "s0")
+        assert words in told
+        assert (": proven" in told) == (": proven" in words)
+        assert "the plan breaks a requirement" in told
+        assert "No other candidate reaches any of its drivers." in told
+
+
+def test_a_candidate_tells_why_not_and_what_forcing_it_in_costs(
+    open_page: OpenPage, toy_plan: SitingPlan
+) -> None:
+    forced = {"loss": [-1.1, 30.0], "tier": "small", "leaves": ["s1"], "enters": []}
+    changes = {"why": "spacing", "too_close_to": ["s0"], "adds": 8.0, "reach": 20.0}
+    html = draw_with_reasons(toy_plan, {}, forced=forced, **changes)
+    with open_page(html) as page:
+        told = open_card(page, "s2")
+        assert "It stands too close to North Gate." in told
+        assert "it would serve 8 kWh/day more, with Small for ¥1 million" in told
+        assert "at most 30 kWh/day is lost. It may be less, or nothing" in told
+        assert "It then gets Small. Not built then either: South Gate." in told
+        page.click("#detail .go")
+        assert page.inner_text("#detail h2") == "North Gate"
+
+
+def test_every_reason_has_words_in_both_languages() -> None:
+    words = PLAN_PAGE.read_texts(Facility.CHARGING_STATION)
+    keys = {f"whynot.{why.name.lower()}" for why in WhyNot if why is not WhyNot.LEFT_OUT}
+    keys |= {f"next.{why.name.lower()}" for why in NotInItsPlace}
+    for language, texts in words.items():
+        assert keys <= texts.keys(), language
 
 
 def test_no_name_is_ever_run(

@@ -22,6 +22,7 @@ from siting.pipeline import (
     write_outputs,
     write_reasons,
 )
+from siting.reasons import glance, know_plan
 from siting.verify import verify_folder
 
 if TYPE_CHECKING:
@@ -58,6 +59,25 @@ def test_the_toy_roads_site_is_explained(plan: SitingPlan) -> None:
     assert east.loss.most == pytest.approx(west.loss.most)
     assert "1 proposed: 1 whose loss is proven" in reasons.summary_lines()[0]
     assert "WEST" in reasons._repr_html_()
+
+
+def test_a_plan_says_why_on_its_map_before_any_other_solve(
+    plan: SitingPlan, tmp_path: Path
+) -> None:
+    write_outputs(plan, tmp_path / "out")
+    told = read_map(tmp_path / "out")["reasons"]
+    fully = describe_reasons(explain_plan(plan))
+    assert told["sites"]["WEST"] == fully["sites"]["WEST"] | {
+        "loss": None,
+        "enters": [],
+        "leaves": [],
+    }
+    assert told["sites"]["WEST"]["struck_out"] > 0
+    assert told["candidates"] == fully["candidates"]
+    assert told["alternatives"] == []
+    seen = glance(know_plan(plan))
+    assert seen.summary_lines()[0] == "sites      1 proposed"
+    assert seen.site_table["loss_most_kwh_per_day"].isna().all()
 
 
 def test_reasons_stand_in_the_map_and_the_plan_still_verifies(

@@ -92,6 +92,7 @@ PLAN_PAGE = MapPage(
         "own/themes.js",
         "own/waits.js",
         "own/points.js",
+        "own/reasons.js",
         "own/panels.js",
         "own/main.js",
     ),

@@ -39,7 +39,8 @@ def render_reasons_tables(reasons: PlanReasons, facility: Facility) -> dict[str,
 def describe_reasons(reasons: PlanReasons) -> dict[str, Any]:
     """Return the reasons as JSON: sites and candidates by id, energy in kWh a day.
 
-    What is infinite (no plan is left, or none was found) is null; reasons are named by their keys.
+    What is infinite (no plan is left, or none was found) is null, and so is a loss of which nothing
+    is known; reasons are named by their keys.
     """
     return {
         "unproven_kwh_per_day": _kwh(reasons.known.unproven),
@@ -116,8 +117,8 @@ def _describe_alternative(reasons: PlanReasons, other: Alternative) -> dict[str,
     }
 
 
-def _describe_loss(loss: Loss) -> list[float | None]:
-    return [_kwh(loss.least), _kwh(loss.most)]
+def _describe_loss(loss: Loss) -> list[float | None] | None:
+    return [_kwh(loss.least), _kwh(loss.most)] if loss.known else None
 
 
 def _kwh(value: float) -> float | None:

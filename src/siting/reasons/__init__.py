@@ -7,7 +7,7 @@ another solve is an interval.
 from siting.reasons.alternatives import Alternative, find_alternatives
 from siting.reasons.candidates import CandidateReason, WhyNot
 from siting.reasons.known import KnownPlan, know_claim, know_plan
-from siting.reasons.plan_reasons import PlanReasons, explain, explain_plan
+from siting.reasons.plan_reasons import PlanReasons, explain, explain_plan, glance
 from siting.reasons.sites import Loss, NextBest, NotInItsPlace, SiteReason
 
 __all__ = [
@@ -23,6 +23,7 @@ __all__ = [
     "explain",
     "explain_plan",
     "find_alternatives",
+    "glance",
     "know_claim",
     "know_plan",
 ]

@@ -57,7 +57,8 @@ class PlanReasons:
         DataFrame
             ``site_id``, ``tier``, ``cost_cny``, ``energy_kwh_per_day``, ``required``;
             ``loss_least_kwh_per_day`` and ``loss_most_kwh_per_day`` if it is forbidden and the
-            rest re-optimised (infinite where no plan is left, or none was found);
+            rest re-optimised (infinite where no plan is left, or none was found; empty where that
+            was not computed);
             ``struck_out_kwh_per_day``; ``only_here_kwh_per_day`` and ``only_here_<brand>…``;
             ``next_best``, ``next_best_tier``, ``next_best_loss_kwh_per_day``,
             ``why_not_next_best``; ``enters``, ``leaves`` (ids set apart by spaces).
@@ -105,22 +106,27 @@ class PlanReasons:
 
     def summary_lines(self) -> list[str]:
         """Return what the reasons come to, one fact a line."""
-        proven = [reason for reason in self.sites if reason.loss.proven]
-        none = [reason for reason in self.sites if reason.loss.most <= 0.0]
-        open_ = len(self.sites) - len(proven) - len(none)
-        figures = (
-            f"{len(self.sites)} proposed: {len(proven)} whose loss is proven; {open_} whose loss "
-            f"is within what the plan's own proof leaves open ({self.known.unproven:,.0f}); "
-            f"{len(none)} that another plan does as well without"
-        )
         return [
-            f"sites      {figures}",
+            f"sites      {self._tally_sites()}",
             *(f"candidates {n} not chosen: {why}" for why, n in self.count_why_not().items()),
             *(
                 f"other plan {len(a.enters)} other sites, {a.loss_share:.2%} less served"
                 for a in self.alternatives
             ),
         ]
+
+    def _tally_sites(self) -> str:
+        known = [reason.loss for reason in self.sites if reason.loss.known]
+        if not known:
+            return f"{len(self.sites)} proposed"
+        n_proven = sum(loss.proven for loss in known)
+        n_none = sum(loss.most <= 0.0 for loss in known)
+        return (
+            f"{len(known)} proposed: {n_proven} whose loss is proven; "
+            f"{len(known) - n_proven - n_none} whose loss is not, for the plan itself may be "
+            f"{self.known.unproven:,.0f} from the best; {n_none} that another plan does as well "
+            "without"
+        )
 
     def count_why_not(self) -> dict[str, int]:
         """Return how many candidates were not chosen for each main reason, most first."""
@@ -162,8 +168,8 @@ class PlanReasons:
             "cost_cny": reason.cost_cny,
             "energy_kwh_per_day": reason.energy_kwh_per_day,
             "required": reason.required,
-            "loss_least_kwh_per_day": reason.loss.least,
-            "loss_most_kwh_per_day": reason.loss.most,
+            "loss_least_kwh_per_day": reason.loss.least if reason.loss.known else np.nan,
+            "loss_most_kwh_per_day": reason.loss.most if reason.loss.known else np.nan,
             "struck_out_kwh_per_day": reason.struck_out_kwh_per_day,
             "only_here_kwh_per_day": sum(reason.only_kwh_per_day),
             **{f"only_here_{brand}_kwh_per_day": kwh for brand, kwh in by_brand.items()},
@@ -212,6 +218,21 @@ def explain_plan(
         left_out=[reason.site_id for reason in left_out],
     )
     return replace(reasons, candidates=reasons.candidates + left_out)
+
+
+def glance(known: KnownPlan) -> PlanReasons:
+    """Say of a plan what single changes tell, which takes no solve: no loss is known by it.
+
+    What is lost if a site is struck out and nothing else is built, whom it alone reaches, which
+    site came next and why not, and why not each other candidate.
+
+    Parameters
+    ----------
+    known
+        The plan in hand.
+    """
+    sites = explain_sites(known, known.opened.tolist(), is_rebuilt=False)
+    return PlanReasons(known=known, sites=sites, candidates=explain_candidates(known))
 
 
 def explain(

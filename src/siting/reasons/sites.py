@@ -41,6 +41,11 @@ class Loss:
     most: float
 
     @property
+    def known(self) -> bool:
+        """Whether anything is known of it."""
+        return self.least > -math.inf or self.most < math.inf
+
+    @property
     def proven(self) -> bool:
         """Whether it is proven that something is lost."""
         return self.least > 0.0
@@ -49,6 +54,9 @@ class Loss:
     def impossible(self) -> bool:
         """Whether it is proven that no plan is left."""
         return self.least == math.inf
+
+
+UNKNOWN = Loss(least=-math.inf, most=math.inf)
 
 
 class NotInItsPlace(StrEnum):
@@ -125,6 +133,7 @@ def explain_sites(
     known: KnownPlan,
     sites: Iterable[int],
     *,
+    is_rebuilt: bool = True,
     on_site: Callable[[str], None] | None = None,
 ) -> tuple[SiteReason, ...]:
     """Say why each of some proposed sites stands in the plan.
@@ -135,10 +144,14 @@ def explain_sites(
         The plan in hand.
     sites
         Proposed sites, by index.
+    is_rebuilt
+        Whether the rest is re-optimised without each; if not, nothing is known of what is lost.
     on_site
         Told of each site's id as it is done.
     """
     changes = SingleChanges(known)
+    if not is_rebuilt:
+        return tuple(_explain(known, changes, site) for site in sites)
     reasons, rebuilds = [], []
     for site in sites:
         found = rebuild(known, without=[site])
@@ -198,7 +211,7 @@ def _explain(known: KnownPlan, changes: SingleChanges, site: int) -> SiteReason:
         cost_cny=float(instance.tier_cost_cny[site, tier]),
         energy_kwh_per_day=float(energy),
         required=bool(instance.requirements.required[site]),
-        loss=Loss(least=-math.inf, most=math.inf),
+        loss=UNKNOWN,
         struck_out_kwh_per_day=_without_noise(changes.worth - changes.strike_out(site), known),
         enters=(),
         leaves=(),

@@ -98,7 +98,7 @@
     }
 
     function showDetail() {
-      shell.showDetail(state, () => panels.detail(model, state, words, () => unselect(true)));
+      shell.showDetail(state, () => panels.detail(model, state, words, { close: () => unselect(true), select }));
     }
 
     function showLegend() {

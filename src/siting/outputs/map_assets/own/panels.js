@@ -32,6 +32,7 @@
       ledger(model, words),
       grid(model, words),
       siting.waits.summary(model, words),
+      siting.reasons.summary(model, words),
       proof(model, words),
       basis(model, words),
     ];
@@ -344,10 +345,10 @@
 
   // ---------------------------------------------------------------- detail
 
-  function detail(model, state, words, close) {
+  function detail(model, state, words, { close, select }) {
     const { kind, index } = state.selection;
     const builders = { site, station, candidate, unreachable, area, district };
-    const built = builders[kind](model, state, words, index);
+    const built = builders[kind](model, state, words, index, select);
     return card({
       kind,
       label: words.t("kind." + kind),
@@ -358,7 +359,7 @@
     });
   }
 
-  function site(model, state, words, n) {
+  function site(model, state, words, n, select) {
     const { t } = words;
     const { sites } = model;
     const { study, service } = model.data;
@@ -367,7 +368,9 @@
       t("why.reach", { minutes: words.minutes(study.cutoff_minutes), reach: words.energy(sites.reach_kwh_per_day[n]) }),
       sites.reach_unserved_kwh_per_day[n] > 0 &&
         t("why.unserved", { unserved: words.energy(sites.reach_unserved_kwh_per_day[n]) }),
-      sites.only_here_kwh_per_day[n] > 0 && t("why.only", { only: words.energy(sites.only_here_kwh_per_day[n]) }),
+      sites.only_here_kwh_per_day[n] > 0
+        ? t("why.only", { only: words.energy(sites.only_here_kwh_per_day[n]) })
+        : t("why.only.none"),
       sites.required[n] && t("why.required"),
     ].filter(Boolean);
     const paid = service.pays_cny.reduce((a, b) => a + b, 0);
@@ -384,6 +387,7 @@
           fact(t("site.utilisation"), words.percent(sites.utilisation[n], 0)),
         ]),
         section(t("why"), [el("p", { text: why.join(words.lang === "zh" ? "" : " ") })]),
+        ...siting.reasons.siteSections(model, words, n, select),
         section(t("site.uses"), [brandBars(model, words, sites.energy_by_brand.map((row) => row[n]), words.energy)]),
         section(t("site.pays"), [
           brandBars(model, words, at_site, words.money),
@@ -464,13 +468,14 @@
     };
   }
 
-  function candidate(model, state, words, n) {
+  function candidate(model, state, words, n, select) {
     const { t } = words;
     const { candidates } = model;
     return {
       title: nameOf(candidates, n, words),
       body: [
         el("p", { text: t(candidates.forbidden[n] ? "candidate.forbidden" : "candidate.words") }),
+        ...siting.reasons.candidateSections(model, words, n, select),
         pairs([
           [t("site.kind"), words.known("place", candidates.kind[n])],
           ...gridRows(model, words, candidates, n, null),

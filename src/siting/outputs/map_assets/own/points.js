@@ -181,8 +181,15 @@
       const small = Math.min(2.2, Math.max(0.6, 1.14 ** (zoom - 11)));
       const taken = [];
 
-      if (state.layers.candidates) {
-        place("candidate", model.candidates, () => 2.1 * small, (x, y, r, n, m) => drawCandidate(pen, x, y, r, m));
+      // A candidate that was asked for is seen whether or not its layer is on.
+      if (state.layers.candidates || (state.selection && state.selection.kind === "candidate")) {
+        place(
+          "candidate",
+          model.candidates,
+          () => 2.1 * small,
+          (x, y, r, n, m) => drawCandidate(pen, x, y, r, m),
+          (n) => state.layers.candidates || same(state.selection, "candidate", n)
+        );
       }
       if (state.layers.unreachable) {
         place("unreachable", model.unreachable, () => 2.6 * small ** 1.5, (x, y, r, n, m) => drawUnreachable(pen, x, y, r, m));
