@@ -31,38 +31,13 @@ if TYPE_CHECKING:
 
     from siting.plan import SitingPlan
 
-# The toy road of tests/conftest.py: WEST at km 0.5, EAST at km 3, an old charger at km 2. A trip
-# leads from km 0 to km 4 and back; a full battery drives 5 km. It sets out with 4.5 km, so that it
-# would arrive with 0.5, and 1 is asked. At EAST it has 1.5 left, charges to 4, comes back there
-# with 2, and home with 1 if it charges to 4 again: EAST does. The old charger does not: filled to 4
-# at km 2 the car is back there with none, and WEST comes too early. Money is for one site.
+
 LON, LAT = 114.3, 30.6
 METRES_PER_DEGREE = 111_195.0 * np.cos(np.radians(LAT))
 
 
 def lon_at(km: float) -> float:
     return float(LON + km * 1000 / METRES_PER_DEGREE)
-
-
-@pytest.fixture
-def trips_study(study_path: Path) -> Path:
-    folder = study_path.parent
-    (folder / "places.csv").write_text(
-        "place_id,name,longitude,latitude\n"
-        f"here,Here,{lon_at(0)},{LAT}\nthere,There,{lon_at(4)},{LAT}\n"
-    )
-    (folder / "trips.csv").write_text(
-        "origin,destination,cars_ant_per_day,cars_bee_per_day\nhere,there,60,40\n"
-    )
-    text = study_path.read_text(encoding="utf-8")
-    text = text.replace("name: Ant,", "name: Ant, range_km: 5,")
-    text = text.replace("{id: bee, name: Bee}", "{id: bee, name: Bee, range_km: 5}")
-    text = text.replace(
-        "inputs:\n",
-        "inputs:\n  trips: {path: trips.csv, places: places.csv, illustrative: true}\n",
-    )
-    study_path.write_text(text, encoding="utf-8")
-    return study_path
 
 
 def plan_of(path: Path) -> SitingPlan:

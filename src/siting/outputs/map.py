@@ -91,6 +91,7 @@ PLAN_PAGE = MapPage(
         "own/time.js",
         "own/themes.js",
         "own/waits.js",
+        "own/trips.js",
         "own/points.js",
         "own/reasons.js",
         "own/panels.js",

@@ -18,6 +18,7 @@ from siting.domain import SECONDS_PER_MINUTE
 from siting.instance import CLOSED
 from siting.outputs.map_geometry import pack_integers, pack_roads
 from siting.outputs.map_phases import describe_phases
+from siting.outputs.map_trips import describe_trip_map
 from siting.outputs.map_values import (
     as_column,
     as_names,
@@ -84,6 +85,7 @@ def build_map_payload(plan: SitingPlan) -> dict[str, Any]:
         "unreachable": _describe_unreachable(plan, project),
         "phases": describe_phases(plan, area_of_demand, n_area=len(areas["id"]), step=KWH_STEP),
         "waits": describe_waits(plan),
+        "trips": describe_trip_map(plan, project),
     }
 
 

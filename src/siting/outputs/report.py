@@ -53,6 +53,7 @@ from siting.outputs.report_proof import (
     render_limits,
     render_method,
 )
+from siting.outputs.report_trips import render_trips_part
 from siting.outputs.report_waiting import render_waits
 from siting.outputs.units import name_unit
 from siting.outputs.written_plan import as_both
@@ -100,6 +101,7 @@ def render_report(
         report.map(),
         report.sites(),
         render_phases(plan, language),
+        render_trips_part(plan, language),
         report.service(),
         report.alone(),
         render_waits(plan, language),

@@ -23,6 +23,7 @@
         stations: true,
         candidates: false,
         unreachable: true,
+        trips: true,
         grid: true,
         districts: true,
         roads: true,
@@ -185,7 +186,7 @@
 
     function lookAt(kind, index) {
       const table = panels.tableOf(model, kind);
-      if (kind === "area" || kind === "district") {
+      if (table.bounds) {
         const bounds = table.bounds.slice(4 * index, 4 * index + 4);
         map.fitBounds(shell.latLngBounds(model.origin, bounds), { maxZoom: 13, padding: [60, 60] });
         return;

@@ -52,6 +52,7 @@
 
     return {
       data,
+      trips: siting.trips.createModel(data),
       areas,
       areasIn,
       districts: { ...unpackPoints(data.districts, "label"), ...unpackPolygons(data.districts) },

@@ -29,6 +29,7 @@
       byBrand(model, state, words),
       byTier(model, words),
       siting.time.summary(model, words),
+      siting.trips.summary(model, words),
       ledger(model, words),
       grid(model, words),
       siting.waits.summary(model, words),
@@ -287,7 +288,8 @@
     return words.name(table.name[n]) || table.id[n];
   }
 
-  const TABLES = ["site", "station", "candidate", "unreachable", "district", "area"];
+  const TABLES = ["site", "station", "candidate", "place", "trip", "unreachable", "district", "area"];
+  const NOTHING = { n: 0, id: [] };
 
   function tableOf(model, kind) {
     return {
@@ -297,6 +299,9 @@
       unreachable: model.unreachable,
       district: model.districts,
       area: model.areas,
+      place: model.trips ? model.trips.places : NOTHING,
+      trip: model.trips ? model.trips.table : NOTHING,
+      stretch: model.trips ? model.trips.stretchTable : NOTHING,
     }[kind];
   }
 
@@ -347,7 +352,8 @@
 
   function detail(model, state, words, { close, select }) {
     const { kind, index } = state.selection;
-    const builders = { site, station, candidate, unreachable, area, district };
+    const { place, trip, stretch } = siting.trips;
+    const builders = { site, station, candidate, unreachable, area, district, place, trip, stretch };
     const built = builders[kind](model, state, words, index, select);
     return card({
       kind,
@@ -571,6 +577,7 @@
       stations: mark((pen) => siting.drawStation(pen, 11, 11, 4, "open", plain)),
       candidates: mark((pen) => siting.drawCandidate(pen, 11, 11, 3.2, plain)),
       unreachable: mark((pen) => siting.drawUnreachable(pen, 11, 11, 3.6, plain)),
+      trips: mark(siting.trips.drawKey),
       districts: mark((pen) => {
         pen.setLineDash([7, 3, 1.5, 3]);
         pen.strokeStyle = "rgba(86,74,94,.8)";
@@ -584,6 +591,7 @@
     };
     if (!model.districts.n) delete marks.districts;
     if (!model.grid.n) delete marks.grid;
+    if (!model.trips) delete marks.trips;
     if (model.data.tiles) {
       marks.tiles = mark((pen) => {
         pen.fillStyle = "#dfe5dc";

@@ -181,6 +181,8 @@
       const small = Math.min(2.2, Math.max(0.6, 1.14 ** (zoom - 11)));
       const taken = [];
 
+      siting.trips.draw(pen, eye, model, state, placed);
+
       // A candidate that was asked for is seen whether or not its layer is on.
       if (state.layers.candidates || (state.selection && state.selection.kind === "candidate")) {
         place(
@@ -221,6 +223,7 @@
         );
         if (state.layers.grid) drawGridShares(pen);
       }
+      siting.trips.drawNames(pen, eye, model, state, words(), taken);
       if (zoom >= 13) drawSiteNames(pen, taken);
     }
 
@@ -262,8 +265,11 @@
     }
 
     const layer = new PointLayer(draw);
-    const order = { site: 0, station: 1, unreachable: 2, candidate: 3 };
-    layer.find = (point, slack) => nearest(placed, point, slack, order);
+    const order = { site: 0, station: 1, place: 1, unreachable: 2, candidate: 3 };
+    layer.find = (point, slack) => {
+      const marks = placed.filter((spot) => spot.kind in order);
+      return nearest(marks, point, slack, order) || siting.trips.find(placed, point, slack);
+    };
     return layer;
   }
 
