@@ -16,7 +16,10 @@ from siting.errors import ExitCode, InputError, UnverifiedError
 from siting.outputs.files import sha256
 from siting.outputs.page import PageLanguage
 from siting.outputs.report import read_words
-from siting.pipeline import run, write_outputs, write_report
+from siting.outputs.report_reasons import render_reasons
+from siting.outputs.written_plan import read_written_plan
+from siting.pipeline import explain_written, run, write_outputs, write_reasons, write_report
+from siting.reasons import WhyNot
 from siting.verify import verify_folder
 
 if TYPE_CHECKING:
@@ -53,7 +56,7 @@ def folder(toy_plan: SitingPlan, tmp_path: Path) -> Path:
 
 def words_of(page: str) -> str:
     """Return a page's text as a reader sees it, without its style."""
-    body = page[page.index("<body>") :]
+    body = page.rpartition("<body>")[-1]
     return re.sub(r"\s+", " ", re.sub("<[^>]*>", " ", body))
 
 
@@ -81,6 +84,63 @@ def test_it_says_what_the_plan_says(folder: Path) -> None:
         "no road near 1",
     ):
         assert part in text, (part, text)
+
+
+def test_it_says_why_from_a_plan_alone(folder: Path) -> None:
+    text = words_of(write_report(folder, language=PageLanguage.EN).read_text("utf-8"))
+    # Without South Gate d2's 40 kWh are lost, which nothing else reaches; North Gate's 110 could
+    # partly go to e0, so nothing depends on it alone.
+    assert "Why these sites?" in text
+    assert "1 North Gate 110 0 none 2 South Gate 40 40 none" in text
+    assert "1: no demand that may be served there is within reach." in text
+    assert "planned anew for this table" in text
+    assert "Lost if forbidden" not in text
+    assert "What other plans" not in text
+
+
+def test_it_says_what_is_lost_and_what_other_plans_do(folder: Path, toy_plan: SitingPlan) -> None:
+    reasons = explain_written(folder, toy_plan, n_alternative=2, loss=0.5)
+    write_reasons(reasons, folder)
+    text = words_of(write_report(folder, language=PageLanguage.EN).read_text("utf-8"))
+    assert "1 North Gate 90 110 0 none 2 South Gate 40 40 40 none" in text
+    assert "serve at most 50 % less: 2. Of this plan&#x27;s 2 sites 0 stand in all of them" in text
+    assert "This plan 93.1 % 3.50" in text
+    assert "Other plan 1 0 79.3 % 14.82 % 2.50" in text
+    assert all(check.passed for check in verify_folder(folder))
+
+
+@pytest.mark.parametrize(
+    ("loss", "words"),
+    [
+        ([-1.1, 90.0], "North Gate at most 90 110"),
+        ([20.0, 90.0], "North Gate 20 to 90 110"),
+        ([-1.1, -5.0], "North Gate none: 5 more 110"),
+        ([0.0, 0.0], "North Gate none 110"),
+        ([None, None], "North Gate no plan is left 110"),
+        ([20.0, None], "North Gate at least 20 110"),
+        ([-1.1, None], "North Gate not known 110"),
+    ],
+)
+def test_a_loss_that_is_not_proven_is_a_range(
+    folder: Path, toy_plan: SitingPlan, loss: list[float | None], words: str
+) -> None:
+    write_reasons(explain_written(folder, toy_plan), folder)
+    plan = read_written_plan(folder)
+    plan.drawing["reasons"]["sites"]["s0"]["loss"] = loss
+    assert words in words_of(render_reasons(plan, PageLanguage.EN))
+
+
+def test_every_reason_has_words_and_those_asked_about_say_what_they_cost(folder: Path) -> None:
+    plan = read_written_plan(folder)
+    candidate = plan.drawing["reasons"]["candidates"]["s2"]
+    for why in WhyNot:
+        if why is not WhyNot.LEFT_OUT:
+            candidate["why"] = why.name.lower()
+            assert "1:" in words_of(render_reasons(plan, PageLanguage.EN))
+    candidate["forced"] = {"loss": [-1.1, 30.0], "tier": "small", "leaves": [], "enters": []}
+    text = words_of(render_reasons(plan, PageLanguage.EN))
+    assert "West Gate, if it must be built and all else is planned anew, loses" in text
+    assert "(kWh a day): at most 30" in text
 
 
 def test_a_plan_that_is_not_proven_never_reads_as_one(
@@ -116,7 +176,8 @@ def test_a_report_in_one_language_holds_that_one_alone(folder: Path) -> None:
 
 def test_every_text_stands_in_both_languages_with_the_same_values() -> None:
     for facility in ("charging_station", "service_centre"):
-        texts = read_words(facility, PageLanguage.BOTH).texts  # type: ignore[arg-type] - its value
+        words = read_words(facility, PageLanguage.BOTH, "reasons_texts.json")  # type: ignore[arg-type] - its value
+        texts = words.texts
         for key, text in texts.items():
             values = [sorted(re.findall(r"\{(\w+)\}", text[lang])) for lang in ("en", "zh")]
             assert values[0] == values[1], key
@@ -259,6 +320,9 @@ def test_in_a_browser_it_fetches_nothing_and_has_no_barrier(
 ) -> None:
     plan = build_toy_plan(site_names=HOSTILE, district_name=HOSTILE[1])
     write_outputs(plan, tmp_path / "out")
+    write_reasons(
+        explain_written(tmp_path / "out", plan, n_alternative=1, loss=0.5), tmp_path / "out"
+    )
     alliance = write_alliance(tmp_path / "alliance")
     path = write_report(tmp_path / "out", alliance_folder=alliance)
     with open_page(path.read_text("utf-8"), phone=phone, ready="footer, .basis") as page:

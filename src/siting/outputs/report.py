@@ -53,6 +53,7 @@ from siting.outputs.report_proof import (
     render_limits,
     render_method,
 )
+from siting.outputs.report_reasons import render_reasons
 from siting.outputs.report_trips import render_trips_part
 from siting.outputs.report_waiting import render_waits
 from siting.outputs.units import name_unit
@@ -104,6 +105,7 @@ def render_report(
         render_trips_part(plan, language),
         report.service(),
         report.alone(),
+        render_reasons(plan, language),
         render_waits(plan, language),
         "" if frontier is None else render_budgets(frontier, plan, language),
         "" if sensitivity is None else render_doubts(sensitivity, language, plan.facility),
