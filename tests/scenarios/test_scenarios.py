@@ -11,7 +11,7 @@ from siting.domain import RobustRule, SolveStatus
 from siting.instance import CLOSED, evaluate
 from siting.optimise.result import SolveOptions
 from siting.scenarios.evaluation import is_payable, trim, try_plan
-from siting.scenarios.solve import RobustResult, solve_robust
+from siting.scenarios.solve import RobustResult, find_best, hold_to_common, solve_robust
 from siting.scenarios.worlds import OWN, Worlds, change_world, draw_scenarios
 from siting.study import Access, Scenario, Text, WorthShape
 
@@ -159,3 +159,32 @@ def test_draws_stay_within_what_is_named_and_come_again() -> None:
     assert min(demands) < 0.6
     assert max(demands) > 0.9
     assert OWN not in {draw.id for draw in draws}
+
+
+def test_what_all_can_pay_bounds_every_common_plan(made: type[MadeWorlds]) -> None:
+    # Two sites for 1 CNY each; the first future can pay both, the second one. Alone the first
+    # serves 90, but no plan that both can pay serves more than 50 of it: 40 % must be regretted.
+    worlds = made.make(
+        [((50, 50), (0,)), ((40, 40), (1,)), ((10, 10), ())], n_site=2, budgets=(2, 1)
+    )
+    assert [w.requirements.budget_cny for w in hold_to_common(worlds)] == [1, 1]
+    assert hold_to_common(worlds)[1] is worlds.instances[1]
+    result = solved(worlds)
+    assert result.reach.tolist() == pytest.approx([0.5, 0.5])
+    regret = result.plans[RobustRule.REGRET]
+    assert (regret.value, regret.bound) == pytest.approx((0.4, 0.4))
+    # Costs that are twice as high in one future halve what the other may spend.
+    first, second = made.make([((50, 50), (0,))], n_site=1, budgets=(9, 9)).instances
+    dear = second.replace(tier_cost_cny=2 * second.tier_cost_cny)
+    both = Worlds(ids=("a", "b"), weight=(0.5, 0.5), instances=(first, dear))
+    assert [w.requirements.budget_cny for w in hold_to_common(both)] == [4.5, 9]
+
+
+def test_regret_is_counted_from_the_best_of_all_known_plans(made: type[MadeWorlds]) -> None:
+    worlds = three_minds(made)
+    plans = [np.eye(4, dtype=np.int32)[j] - 1 for j in range(4)]
+    assert find_best(worlds, plans[1:3]).tolist() == pytest.approx([0.48, 0.30])
+    assert find_best(worlds, plans).tolist() == pytest.approx([0.90, 0.60])
+    result = solved(worlds)
+    for plan in result.plans.values():
+        assert (plan.shares <= result.best + 1e-12).all()

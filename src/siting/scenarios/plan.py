@@ -79,7 +79,11 @@ class RobustAnswer:
 
     @cached_property
     def futures(self) -> pd.DataFrame:
-        """One row a future: its weight, the best known share, the most, and every plan's."""
+        """One row a future: weight, best known share, bounds, and what every plan serves.
+
+        ``most_share`` bounds what a plan for this future can serve, ``payable_most_share`` what one
+        that every future can pay can serve there.
+        """
         result, worlds = self.result, self.result.worlds
         plain = expect_plan(result.alone[0])
         return pd.DataFrame(
@@ -88,6 +92,7 @@ class RobustAnswer:
                 "weight": worlds.weight,
                 "best_share": result.best,
                 "most_share": result.most,
+                "payable_most_share": result.reach,
                 "plain_share": price_shares(worlds.instances, plain.tier_of_site),
                 **{f"{rule.value}_share": plan.shares for rule, plan in result.plans.items()},
             }

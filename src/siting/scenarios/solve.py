@@ -18,10 +18,10 @@ from siting.scenarios.evaluation import is_payable, price_shares, trim
 from siting.scenarios.formulation import build_shared, join_worlds, read_tiers, write_point
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from siting.domain import IntArray
-    from siting.instance import Decision
+    from siting.instance import Decision, SitingInstance
     from siting.optimise.limits import Progress
     from siting.optimise.result import SolveOptions, SolveResult
     from siting.scenarios.formulation import SharedModel
@@ -77,7 +77,9 @@ class RobustResult:
     alone
         (n_world,) each future solved as if it were known to come.
     best
-        (n_world,) the best share known there: what regret is counted from.
+        (n_world,) the best share there of any plan known: what regret is counted from.
+    reach
+        (n_world,) no plan that every future can pay serves a larger share there.
     plans
         By rule; a rule is missing where no plan was found that every future can pay.
     wall_s, cpu_s
@@ -87,6 +89,7 @@ class RobustResult:
     worlds: Worlds
     alone: tuple[SolveResult, ...]
     best: FloatArray
+    reach: FloatArray
     plans: dict[RobustRule, RobustPlan]
     wall_s: float
     cpu_s: float
@@ -112,6 +115,9 @@ def solve_robust(
 ) -> RobustResult | None:
     """Solve every future alone, then all of them together by each rule.
 
+    Each future is also solved alone with no more than what every future can pay. That bounds what
+    a common plan can serve there, and its plan is one to start from.
+
     Parameters
     ----------
     worlds
@@ -134,33 +140,40 @@ def solve_robust(
         On Ctrl-C.
     """
     started_s, started_cpu_s = time.perf_counter(), time.process_time()
-    part_s = options.time_limit_s * TIME_SHARE / worlds.n_world
-    alone = [
-        solve(world, options=replace(options, time_limit_s=part_s)) for world in worlds.instances
-    ]
-    if any(result.interrupted for result in alone):
-        raise KeyboardInterrupt
+    part = replace(options, time_limit_s=options.time_limit_s * TIME_SHARE / (2 * worlds.n_world))
+    alone = [_solve_one(world, part) for world in worlds.instances]
     if any(result.decision is None for result in alone):
         return None
-    known = [expect_plan(result).tier_of_site for result in alone]
-    best = np.array([result.objective for result in alone]) / worlds.wanted
-    most = np.minimum(1.0, np.array([result.bound for result in alone]) / worlds.wanted)
+    common = [
+        result if hold is world else _solve_one(hold, part)
+        for world, hold, result in zip(worlds.instances, hold_to_common(worlds), alone, strict=True)
+    ]
+    known = [
+        result.decision.tier_of_site for result in (*alone, *common) if result.decision is not None
+    ]
     shared = build_shared(worlds)
+    bounds = np.array([result.bound for result in common])
+    reach = np.minimum(1.0, np.where(np.isfinite(bounds), bounds, np.inf) / worlds.wanted)
     plans: dict[RobustRule, RobustPlan] = {}
     for n, rule in enumerate(rules):
         left_s = options.time_limit_s - (time.perf_counter() - started_s)
         limits = replace(options, time_limit_s=max(left_s / (len(rules) - n), 1.0))
         with Watch(limits, on_progress=progress) as watch:
-            plan = _solve_rule(worlds, shared, rule, watch, best=best, most=most, known=known)
+            best = find_best(worlds, known)
+            plan = _solve_rule(worlds, shared, rule, watch, best=best, reach=reach, known=known)
         if watch.interrupted:
             raise KeyboardInterrupt
         if plan is not None:
             plans[rule] = plan
             known.append(plan.tier_of_site)
+    best = find_best(worlds, known)
+    if RobustRule.REGRET in plans:
+        plans[RobustRule.REGRET] = _count_regret_anew(plans[RobustRule.REGRET], best, options.gap)
     return RobustResult(
         worlds=worlds,
         alone=tuple(alone),
         best=best,
+        reach=reach,
         plans=plans,
         wall_s=time.perf_counter() - started_s,
         cpu_s=time.process_time() - started_cpu_s,
@@ -186,6 +199,66 @@ def judge(rule: RobustRule, shares: FloatArray, *, weight: FloatArray, best: Flo
     return float(np.maximum(best - shares, 0.0).max())
 
 
+def hold_to_common(worlds: Worlds) -> tuple[SitingInstance, ...]:
+    """Return every future with no more money and no other tiers than all futures can pay.
+
+    What a plan costs in future t is at least ρ times what it costs in future s, ρ being the least
+    ratio of any tier's costs there; so where t can pay it, it costs at most B_t / ρ in s. A future
+    that has no more than that comes back as it is.
+    """
+    payable = np.logical_and.reduce(
+        [w.tier_allowed & (w.tier_cost_cny <= w.requirements.budget_cny) for w in worlds.instances]
+    )
+    held = []
+    for world in worlds.instances:
+        budgets = [world.requirements.budget_cny]
+        for other in worlds.instances:
+            costs = world.tier_cost_cny > 0
+            ratio = (other.tier_cost_cny[costs] / world.tier_cost_cny[costs]).min(initial=np.inf)
+            if ratio > 0:
+                budgets.append(other.requirements.budget_cny / ratio)
+        budget = min(budgets)
+        if budget == world.requirements.budget_cny and (payable == world.tier_allowed).all():
+            held.append(world)
+            continue
+        requirements = world.requirements.replace(budget_cny=budget)
+        held.append(world.replace(tier_allowed=payable, requirements=requirements))
+    return tuple(held)
+
+
+def find_best(worlds: Worlds, known: Sequence[IntArray]) -> FloatArray:
+    """(n_world,) the best share in each future of any plan known that it can pay.
+
+    Parameters
+    ----------
+    worlds
+        The futures; a plan that misses the floors of the study's own does not count there.
+    known
+        Tiers of plans; each future has one among them.
+    """
+    best = np.zeros(worlds.n_world)
+    for tier in {plan.tobytes(): plan for plan in known}.values():
+        for s, world in enumerate(worlds.instances):
+            if is_payable([world], tier) and (s > 0 or _meets_floors(worlds, tier)):
+                best[s] = max(best[s], price_shares([world], tier)[0])
+    return best
+
+
+def _solve_one(world: SitingInstance, options: SolveOptions) -> SolveResult:
+    result = solve(world, options=options)
+    if result.interrupted:
+        raise KeyboardInterrupt
+    return result
+
+
+def _count_regret_anew(plan: RobustPlan, best: FloatArray, gap_asked: float) -> RobustPlan:
+    """Count a plan's regret from what is known in the end; it only grows, so the bound holds."""
+    value = float(np.maximum(best - plan.shares, 0.0).max())
+    proven = value - plan.bound <= gap_asked
+    status = SolveStatus.OPTIMAL if proven else SolveStatus.FEASIBLE
+    return replace(plan, value=value, status=status)
+
+
 def _solve_rule(
     worlds: Worlds,
     shared: SharedModel,
@@ -193,7 +266,7 @@ def _solve_rule(
     watch: Watch,
     *,
     best: FloatArray,
-    most: FloatArray,
+    reach: FloatArray,
     known: list[IntArray],
 ) -> RobustPlan | None:
     """Solve the joined model, from the best plan known that every future can pay."""
@@ -231,9 +304,9 @@ def _solve_rule(
     level = -answer.bound / shared.scale_kwh
     value = value_of(found[1])
     if rule is RobustRule.REGRET:
-        bound = min(max(0.0, 1.0 - level), value)
+        bound = min(max(1.0 - level, value_of(reach)), value)
     else:
-        bound = max(min(level, judge(rule, most, weight=worlds.weight, best=best)), value)
+        bound = max(min(level, value_of(reach)), value)
     proven = abs(bound - value) <= watch.limits.gap
     return RobustPlan(
         rule=rule,
