@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from siting.optimise.lagrangian import Fixings, descend, find_falls, start_descent
+from siting.optimise.lagrangian import Fixings, descend, find_falls, find_part, start_descent
 from siting.optimise.limits import Limits, Watch
 from siting.optimise.tier_problem import build_problem
 from siting.optimise.tier_solver import TierAnswer, solve_by_branching
-from siting.optimise.tier_tree import Count, add_counts, find_fractions, find_quarters
+from siting.optimise.tier_tree import Count, Experience, add_counts, find_fractions, find_quarters
 
 if TYPE_CHECKING:
     from conftest import MadeTiers
@@ -71,6 +71,54 @@ def test_no_plan_with_a_column_is_worth_more_than_its_fall_leaves(
         forbidden[site] = True
         without = instance.replace(requirements=req.replace(forbidden=forbidden))
         assert made_tiers.best(without) <= bound - need[site]
+
+
+@settings(max_examples=40, deadline=None)
+@given(seed=st.integers(0, 10**6), site=st.integers(0, 5))
+def test_moving_a_part_of_the_prices_says_what_all_prices_say(
+    made_tiers: type[MadeTiers], seed: int, site: int
+) -> None:
+    problem = build_problem(made_tiers.make(seed))
+    everything = open_all(problem)
+    point = price(problem, n_iteration=5)
+    if not np.isfinite(point.bound):
+        return
+    part = find_part(problem, np.array([site % problem.n_site]), np.empty(0, dtype=np.int64))
+    moved = descend(problem, point, everything, n_iteration=15, aim=0.0, part=part)
+    again = descend(problem, moved, everything, n_iteration=0, aim=0.0)
+    assert moved.bound <= point.bound * (1 + 1e-8)
+    assert moved.bound == pytest.approx(again.bound, rel=1e-7)
+    assert moved.value == pytest.approx(again.value, rel=1e-7, abs=1e-7)
+    still = np.setdiff1d(np.arange(np.concatenate(point.prices).size), part.row)
+    before, after = np.concatenate(point.prices), np.concatenate(moved.prices)
+    assert after[still].tolist() == before[still].tolist()
+
+
+def test_a_part_is_the_demand_that_a_site_reaches_and_all_who_reach_that(
+    made_tiers: type[MadeTiers],
+) -> None:
+    problem = build_problem(made_tiers.make(4, **made_tiers.NOTHING_ASKED))
+    reach = problem.reach
+    part = find_part(problem, np.array([0]), np.empty(0, dtype=np.int64))
+    rows = set(reach.row[reach.start[0] : reach.start[1]].tolist())
+    near = {int(k) for k, r in zip(reach.supply, reach.row, strict=True) if int(r) in rows}
+    assert set(part.row.tolist()) == rows
+    assert set(part.site.tolist()) == {k for k in near if k < problem.n_site} | {0}
+    stations = {k - problem.n_site for k in near if k >= problem.n_site}
+    assert set(part.station.tolist()) == stations
+
+
+def test_a_count_never_tried_is_taken_for_its_kind_and_for_the_best_before() -> None:
+    experience = Experience(np.array([0, 0, 1]))
+    assert experience.expect(0, 1) == (np.inf, np.inf)
+    experience.add(0, 1, 4.0, 8.0)
+    experience.add(0, 1, 2.0, 0.0)
+    assert experience.expect(0, 1) == (3.0, 4.0)
+    assert experience.expect(1, 1) == (3.0, 4.0)
+    assert experience.expect(2, 1) == (np.inf, np.inf)
+    assert not experience.is_known(0, 1)
+    experience.add(0, 1, 1.0, 1.0)
+    assert experience.is_known(0, 1)
 
 
 def test_quarters_are_nested_and_hold_every_site_alone_and_all_together(

@@ -15,6 +15,9 @@ dual price π, so that for any prices no plan is worth more than
 which is at least as strong as the linear relaxation with every strong link, because each tier keeps
 its links to itself. The least of it is sought by the volume algorithm (Barahona and Anbil 2000),
 whose running averages also say how far the relaxation opens each column.
+
+A descent may move a part of the prices only (`Part`): then the supplies that none of them reaches
+keep their values, and an iteration costs what the part does. Whatever moves, the bound holds.
 """
 
 from __future__ import annotations
@@ -28,7 +31,7 @@ from siting.network.compiled import KernelArray, compiled
 from siting.optimise.tier_problem import NO_BUDGET_CNY, Menu, Reach
 
 if TYPE_CHECKING:
-    from siting.domain import BoolArray, FloatArray, IntArray
+    from siting.domain import BoolArray, FloatArray, IntArray, LongArray
     from siting.optimise.tier_problem import TierProblem
 
 TINY = 1e-12
@@ -66,6 +69,22 @@ class Fixings:
     required: BoolArray
 
 
+class Part(NamedTuple):
+    """What a descent moves.
+
+    Attributes
+    ----------
+    row
+        (n,) places, among all priced rows, of those whose prices move.
+    site, station
+        (n,) the sites, and the stations by their number, that a moved price can reach.
+    """
+
+    row: LongArray
+    site: LongArray
+    station: LongArray
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class DualPoint:
     """Where the descent stands.
@@ -85,6 +104,8 @@ class DualPoint:
         (n_column,) running average of how far each column opens, 0 to 1.
     step
         The step factor that the descent ended with.
+    value, station_value
+        (n_column,) V_c + g_c - ν · A_c, and (n_station,) V_j, at those prices.
     order
         (n_link,) each supply's links by falling profit when they were last filled.
     """
@@ -95,6 +116,8 @@ class DualPoint:
     slack: FloatArray
     opened: FloatArray
     step: float
+    value: FloatArray
+    station_value: FloatArray
     order: IntArray
 
 
@@ -103,8 +126,8 @@ class _Relaxed(NamedTuple):
 
     Attributes
     ----------
-    value
-        (n_column,) V_c + g_c - ν · A_c.
+    value, station_value
+        (n_column,) V_c + g_c - ν · A_c; (n_station,) V_j.
     y
         (n_column,) how far the knapsack opens each column.
     slack
@@ -114,6 +137,7 @@ class _Relaxed(NamedTuple):
     """
 
     value: FloatArray
+    station_value: FloatArray
     y: FloatArray
     slack: FloatArray
     profit: FloatArray
@@ -135,6 +159,8 @@ def start_descent(problem: TierProblem, *, price: float = 0.5) -> DualPoint:
         slack=np.zeros(n_row + n_floor + n_side),
         opened=np.zeros(problem.n_column),
         step=0.5,
+        value=np.zeros(problem.n_column),
+        station_value=np.zeros(problem.reach.station_kwh.size),
         order=np.lexsort((-problem.reach.worth, problem.reach.supply)).astype(np.int32),
     )
 
@@ -146,6 +172,7 @@ def descend(
     *,
     n_iteration: int,
     aim: float,
+    part: Part | None = None,
 ) -> DualPoint:
     """Lower the bound by some iterations of the volume algorithm.
 
@@ -159,24 +186,30 @@ def descend(
         How many evaluations of the relaxation.
     aim
         The bound that the steps aim at, such as the best plan's objective.
+    part
+        What moves; by default everything.
     """
-    price, slack = np.concatenate(point.prices), point.slack.copy()
-    opened, order = point.opened.copy(), point.order.copy()
+    price, slack, opened = np.concatenate(point.prices), point.slack.copy(), point.opened.copy()
+    value, station_value = point.value.copy(), point.station_value.copy()
+    order = point.order.copy()
     bound, budget_price, step = _descend(
         problem.reach,
         problem.menu,
         _right_side(problem),
         _scale(problem),
+        find_everything(problem) if part is None else part,
         fixings.allowed,
         fixings.required,
         price,
         slack,
         opened,
+        value,
+        station_value,
         _make_room(problem, order),
         point.step,
         n_iteration,
         aim,
-        FIRST_MIX if np.isinf(point.bound) else NEXT_MIX,
+        0.0 if part is not None else FIRST_MIX if np.isinf(point.bound) else NEXT_MIX,
     )
     return replace(
         point,
@@ -186,7 +219,46 @@ def descend(
         slack=slack,
         opened=opened,
         step=step,
+        value=value,
+        station_value=station_value,
         order=order,
+    )
+
+
+def find_everything(problem: TierProblem) -> Part:
+    """Return the part that holds all."""
+    n_row = sum(problem.reach.share.shape) + problem.menu.side_upper.size
+    return Part(
+        row=np.arange(n_row),
+        site=np.arange(problem.n_site),
+        station=np.arange(problem.reach.station_kwh.size),
+    )
+
+
+def find_part(problem: TierProblem, site: LongArray, side: LongArray) -> Part:
+    """Return the part around some sites: the demand that they reach, and all who reach that.
+
+    Parameters
+    ----------
+    site
+        (n,) the sites.
+    side
+        (m,) rows over columns that move as well, and lie over columns of these sites only.
+    """
+    reach, n_site = problem.reach, problem.n_site
+    n_row, n_floor = reach.share.shape
+    near = np.zeros(n_row, dtype=bool)
+    for j in site:
+        near[reach.row[reach.start[j] : reach.start[j + 1]]] = True
+    row = np.flatnonzero(near)
+    touched = np.zeros(reach.start.size - 1, dtype=bool)
+    for r in row:
+        touched[reach.supply[reach.row_link[reach.row_start[r] : reach.row_start[r + 1]]]] = True
+    touched[site] = True
+    return Part(
+        row=np.concatenate((row, n_row + n_floor + side)),
+        site=np.flatnonzero(touched[:n_site]),
+        station=np.flatnonzero(touched[n_site:]),
     )
 
 
@@ -201,17 +273,12 @@ def find_falls(
         The bound of the point's prices under these fixings; (n_column,) how much less no plan with
         that column can exceed, ∞ where it is not allowed; (n_site,) the same without that site.
     """
-    menu, room = problem.menu, _make_room(problem, point.order.copy())
-    bound, budget_price = _evaluate(
-        problem.reach,
-        menu,
-        _right_side(problem),
-        fixings.allowed,
-        fixings.required,
-        np.concatenate(point.prices),
-        room,
+    menu, y = problem.menu, np.empty(problem.n_column)
+    most, budget_price = _solve_knapsack(menu, point.value, fixings.allowed, fixings.required, y)
+    bound = float(np.concatenate(point.prices) @ _right_side(problem)) + (
+        most + float(point.station_value.sum())
     )
-    reduced = np.where(fixings.allowed, room.value - budget_price * menu.cost, -np.inf)
+    reduced = np.where(fixings.allowed, point.value - budget_price * menu.cost, -np.inf)
     need = np.where(fixings.required, -np.inf, 0.0)
     np.maximum.at(need, menu.site, reduced)
     return bound + ROUNDED_UP * abs(bound), need[menu.site] - reduced, need
@@ -224,11 +291,13 @@ def _split(problem: TierProblem, price: FloatArray) -> Prices:
 
 
 def _make_room(problem: TierProblem, order: IntArray) -> _Relaxed:
+    reach = problem.reach
     return _Relaxed(
         value=np.zeros(problem.n_column),
+        station_value=np.zeros(reach.station_kwh.size),
         y=np.zeros(problem.n_column),
-        slack=np.zeros(sum(problem.reach.share.shape) + problem.menu.side_upper.size),
-        profit=np.zeros(problem.reach.worth.size),
+        slack=np.zeros(sum(reach.share.shape) + problem.menu.side_upper.size),
+        profit=np.zeros(reach.worth.size),
         order=order,
     )
 
@@ -306,26 +375,25 @@ def _evaluate(  # noqa: C901 - one pass over stations, sites and rows
     reach: Reach,
     menu: Menu,
     right: KernelArray,
+    part: Part,
     allowed: KernelArray,
     required: KernelArray,
     price: KernelArray,
     room: _Relaxed,
 ) -> tuple[float, float]:
-    """Evaluate the relaxation: its bound and π; what it opens and leaves is in the room."""
+    """Evaluate the relaxation: its bound and π; what the part opens and leaves is in the room."""
     n_row, n_floor = reach.share.shape
     n_site, n_priced = menu.start.size - 1, n_row + n_floor
     row_price = price[:n_row].copy()
     for b in range(n_floor):
         row_price -= price[n_row + b] * reach.share[:, b]
-    bound = 0.0
-    for i in range(right.size):
+    for i in part.row:
         room.slack[i] = right[i]
-        bound += price[i] * right[i]
-    for e in range(reach.station_kwh.size):
+    for e in part.station:
         _sort_links(reach, n_site + e, row_price, room)
-        bound += _fill(reach, n_site + e, reach.station_kwh[e], room)
+        room.station_value[e] = _fill(reach, n_site + e, reach.station_kwh[e], room)
         _take(reach, n_site + e, reach.station_kwh[e], 1.0, room)
-    for j in range(n_site):
+    for j in part.site:
         is_sorted = False
         for c in range(menu.start[j], menu.start[j + 1]):
             room.value[c] = 0.0
@@ -338,12 +406,25 @@ def _evaluate(  # noqa: C901 - one pass over stations, sites and rows
             for k in range(menu.side_start[c], menu.side_start[c + 1]):
                 room.value[c] -= price[n_priced + menu.side_row[k]] * menu.side_coefficient[k]
     best, budget_price = _solve_knapsack(menu, room.value, allowed, required, room.y)
-    for c in range(menu.cost.size):
-        if room.y[c] > 0.0:
-            _take(reach, menu.site[c], menu.kwh[c], room.y[c], room)
-            for k in range(menu.side_start[c], menu.side_start[c + 1]):
-                room.slack[n_priced + menu.side_row[k]] -= room.y[c] * menu.side_coefficient[k]
-    return bound + best, budget_price
+    for j in part.site:
+        for c in range(menu.start[j], menu.start[j + 1]):
+            if room.y[c] > 0.0:
+                _take(reach, j, menu.kwh[c], room.y[c], room)
+                for k in range(menu.side_start[c], menu.side_start[c + 1]):
+                    taken = room.y[c] * menu.side_coefficient[k]
+                    room.slack[n_priced + menu.side_row[k]] -= taken
+    return _sum_priced(right, price, room.station_value) + best, budget_price
+
+
+@compiled
+def _sum_priced(right: KernelArray, price: KernelArray, station_value: KernelArray) -> float:
+    """Return what the bound holds beside the knapsack: all priced rows, and the stations."""
+    total = 0.0
+    for i in range(right.size):
+        total += price[i] * right[i]
+    for value in station_value:
+        total += value
+    return total
 
 
 @compiled
@@ -419,48 +500,79 @@ def _solve_knapsack(  # noqa: C901, PLR0912 - a hull for each site, then one gre
 
 
 @compiled
-def _descend(
+def _descend(  # noqa: C901, PLR0912 - one loop over a part
     reach: Reach,
     menu: Menu,
     right: KernelArray,
     scale: KernelArray,
+    part: Part,
     allowed: KernelArray,
     required: KernelArray,
     price: KernelArray,
     slack: KernelArray,
     opened: KernelArray,
+    value: KernelArray,
+    station_value: KernelArray,
     room: _Relaxed,
     step: float,
     n_iteration: int,
     aim: float,
     mix: float,
 ) -> tuple[float, float, float]:
-    """Run the volume algorithm; prices and averages are moved in place."""
-    bound, budget_price = _evaluate(reach, menu, right, allowed, required, price, room)
+    """Run the volume algorithm; prices, averages and values are moved in place.
+
+    With no first mix the values are those of the prices, and need not be found first.
+    """
+    if mix > 0.0:
+        bound, budget_price = _evaluate(reach, menu, right, part, allowed, required, price, room)
+        value[:] = room.value
+        station_value[:] = room.station_value
+    else:
+        bound, budget_price = _solve_knapsack(menu, value, allowed, required, room.y)
+        bound += _sum_priced(right, price, station_value)
+        room.value[:] = value
+        room.station_value[:] = station_value
     if bound == -np.inf:
         return bound, 0.0, step
-    slack += mix * (room.slack - slack)
-    opened += mix * (room.y - opened)
+    if mix > 0.0:
+        slack += mix * (room.slack - slack)
+        opened += mix * (room.y - opened)
     failures = 0
+    trial = price.copy()
     for _ in range(n_iteration):
-        size = max(TINY, np.sum(slack * slack / scale))
+        size = TINY
+        for i in part.row:
+            size += slack[i] * slack[i] / scale[i]
         length = step * max(bound - aim, 1e-4 * abs(bound)) / size
-        trial = np.maximum(0.0, price - length * slack / scale)
-        new_bound, new_budget_price = _evaluate(reach, menu, right, allowed, required, trial, room)
+        for i in part.row:
+            trial[i] = max(0.0, price[i] - length * slack[i] / scale[i])
+        new_bound, new_budget_price = _evaluate(
+            reach, menu, right, part, allowed, required, trial, room
+        )
         # The mix that makes the averaged violation least, and how the new one agrees with the old.
-        change = room.slack - slack
-        across, along = np.sum(change * change / scale), np.sum(slack * change / scale)
-        agree = np.sum(slack * room.slack / scale)
+        across, along, agree = 0.0, 0.0, 0.0
+        for i in part.row:
+            change = room.slack[i] - slack[i]
+            across += change * change / scale[i]
+            along += slack[i] * change / scale[i]
+            agree += slack[i] * room.slack[i] / scale[i]
         mix = -along / across if across > 0.0 else WIDEST_MIX
         mix = min(max(mix, WIDEST_MIX / 10.0), WIDEST_MIX)
-        slack += mix * change
+        for i in part.row:
+            slack[i] += mix * (room.slack[i] - slack[i])
         opened += mix * (room.y - opened)
         if new_bound < bound:
             failures = 0
             if agree > 0.0:
                 step = min(step * 1.1, 2.0)
             bound, budget_price = new_bound, new_budget_price
-            price[:] = trial
+            for i in part.row:
+                price[i] = trial[i]
+            for j in part.site:
+                for c in range(menu.start[j], menu.start[j + 1]):
+                    value[c] = room.value[c]
+            for e in part.station:
+                station_value[e] = room.station_value[e]
         else:
             failures += 1
             if failures >= PATIENCE:

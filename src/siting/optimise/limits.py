@@ -146,6 +146,11 @@ class Watch:
             return StopReason.TIME
         return None
 
+    @property
+    def must_stop(self) -> bool:
+        """Whether to stop wherever one is: what a clock or a key decides need not be repeatable."""
+        return self.interrupted or self.remaining_s <= 0
+
     def report(self, objective: float, bound: float) -> None:
         """Tell the caller where the solve stands."""
         if self._on_progress is not None:

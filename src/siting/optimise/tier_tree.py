@@ -23,7 +23,7 @@ import scipy.sparse as sp
 from scipy.cluster.hierarchy import leaves_list, linkage
 from scipy.spatial.distance import squareform
 
-from siting.optimise.lagrangian import DualPoint, Fixings, descend, find_falls
+from siting.optimise.lagrangian import DualPoint, Fixings, Part, descend, find_falls, find_part
 from siting.optimise.limits import ROUNDING
 
 if TYPE_CHECKING:
@@ -34,14 +34,21 @@ if TYPE_CHECKING:
     from siting.optimise.tier_problem import TierProblem
     from siting.optimise.tier_solver import TierPlan
 
-# Iterations that a count is tried with, that the best few of them get on top, and that the
-# children of the one chosen get after that.
-TRIAL, SECOND_TRIAL, N_SECOND = 10, 20, 3
-PIECE, N_PIECE = 20, 5
+# So many nodes are split at once, whatever the number of threads.
+N_AT_ONCE = 8
+# Iterations that a count is tried with around its quarter, that the best few get on top, and that
+# the children of the one chosen get there and then everywhere.
+TRIAL, SECOND_TRIAL, AROUND, EVERYWHERE = 8, 24, 30, 120
+# So many counts are tried that little is known of, so many of the others, and so many again.
+N_UNKNOWN, N_KNOWN, N_SECOND = 3, 2, 2
+# A count that was tried so often is known; so many are looked at of one tier and size of quarter.
+TRIED_ENOUGH, N_OF_A_KIND = 3, 2
 # A count that is nearer to an integer than this is left alone.
 LEAST_PART = 0.02
 # A child's first steps are long: the new row has no price yet.
 FIRST_STEP = 1.0
+# Work for plans, as a share of that for bounds.
+SEARCHING = 0.5
 # Where there is no plan to aim at, the descent aims at this share of the bound.
 AIM = 0.97
 # So many nodes must bring this share of what is still to close, or the tree is given up.
@@ -143,6 +150,11 @@ def _inside(problem: TierProblem, quarters: Quarters, quarter: int, tier: int) -
     return np.asarray(within & (problem.columns.tier >= tier))
 
 
+def find_size_classes(quarters: Quarters) -> LongArray:
+    """(n_quarter,) class of each quarter's number of sites, on a scale of e."""
+    return np.asarray(np.log(quarters.high - quarters.low + 1.0), dtype=np.int64)
+
+
 def find_fractions(
     problem: TierProblem, quarters: Quarters, opened: FloatArray
 ) -> list[tuple[int, int, float]]:
@@ -154,7 +166,7 @@ def find_fractions(
         (n_column,) how far the relaxation opens each column.
     """
     columns = problem.columns
-    size_class = np.log(quarters.high - quarters.low + 1.0).astype(np.int64)
+    size_class = find_size_classes(quarters)
     found: dict[tuple[int, float], tuple[int, int, float]] = {}
     for tier in np.unique(columns.tier):
         weight = np.where(columns.tier >= tier, opened, 0.0)
@@ -165,11 +177,62 @@ def find_fractions(
         total = until[quarters.high] - until[quarters.low]
         part = np.abs(total - np.round(total))
         for number in np.unique(size_class):
-            quarter = int(np.argmax(np.where(size_class == number, part, -1.0)))
-            if part[quarter] > LEAST_PART:
-                key = (int(tier), round(float(total[quarter]), 3))
-                found.setdefault(key, (quarter, int(tier), float(total[quarter])))
+            for quarter in np.argsort(-np.where(size_class == number, part, -1.0))[:N_OF_A_KIND]:
+                if size_class[quarter] == number and part[quarter] > LEAST_PART:
+                    key = (int(tier), round(float(total[quarter]), 3))
+                    found.setdefault(key, (int(quarter), int(tier), float(total[quarter])))
     return list(found.values())
+
+
+class Experience:
+    """What counts have brought so far: the fall of the bound by a fraction, down and up.
+
+    A count is known by its quarter and tier. One that was never tried is taken for the mean of its
+    kind, its tier and size of quarter, and for the best while its kind has none.
+    """
+
+    def __init__(self, size_class: LongArray) -> None:
+        self._size_class = size_class
+        self._sums: dict[tuple[str, int, int], tuple[float, float, int]] = {}
+
+    def add(self, quarter: int, tier: int, down: float, up: float) -> None:
+        """Take note of what a trial brought a unit of the fraction."""
+        for key in self._keys(quarter, tier):
+            total_down, total_up, n = self._sums.get(key, (0.0, 0.0, 0))
+            self._sums[key] = total_down + down, total_up + up, n + 1
+
+    def expect(self, quarter: int, tier: int) -> tuple[float, float]:
+        """Return the fall to expect by a unit of the fraction."""
+        for key in self._keys(quarter, tier):
+            if key in self._sums:
+                down, up, n = self._sums[key]
+                return down / n, up / n
+        return math.inf, math.inf
+
+    def is_known(self, quarter: int, tier: int) -> bool:
+        """Whether a count was tried often enough to be judged by that."""
+        return self._sums.get(self._keys(quarter, tier)[0], (0.0, 0.0, 0))[2] >= TRIED_ENOUGH
+
+    def _keys(self, quarter: int, tier: int) -> tuple[tuple[str, int, int], ...]:
+        return ("count", quarter, tier), ("kind", int(self._size_class[quarter]), tier)
+
+
+class _Trial(NamedTuple):
+    """A count that was tried: the part of it that is too much, and the children that it gives."""
+
+    quarter: int
+    tier: int
+    part: float
+    children: tuple[_Node, _Node]
+
+
+class _Split(NamedTuple):
+    """What splitting a node came to: its children, what was tried, and the links visited."""
+
+    node: _Node
+    children: tuple[_Node, ...]
+    trials: tuple[_Trial, ...]
+    n_visit: float
 
 
 class TierTree:
@@ -198,6 +261,8 @@ class TierTree:
         self._left = -math.inf
         allowed = np.ones(problem.n_column, dtype=bool)
         fixings = Fixings(allowed=allowed, required=problem.required)
+        self._experience = Experience(find_size_classes(self.quarters))
+        self._parts: dict[int, Part] = {}
         self._push(
             _Node(counts=(), problem=problem, fixings=fixings, point=point, bound=point.bound)
         )
@@ -236,29 +301,60 @@ class TierTree:
         """
         best: TierPlan | None = None
         searching = splitting = 0.0
-        judged = self.bound
+        judged, n_split = self.bound, 0
         with ThreadPoolExecutor(max(1, self.watch.limits.n_threads)) as pool:
-            for n_split in itertools.count(1):
-                if self.watch.stop_reason is not None or self.bound <= self.target:
-                    break
-                if not self._open or self._open[0][2].bound < self.bound:
+            while self.watch.stop_reason is None and self.bound > self.target:
+                nodes = self._pop()
+                if not nodes:
                     break  # what is left cannot be split
-                _, number, node = heapq.heappop(self._open)
-                work = self.watch.work
-                if searching <= splitting:
-                    plan = improve(node.point, node.fixings, number)
+                tasks = [pool.submit(self._split, node, self.target) for _, node in nodes]
+                if searching <= SEARCHING * splitting:
+                    number, node = nodes[0]
+                    work = self.watch.work
+                    # Splits book their work below, so that a limit of work stops both alike.
+                    plan = pool.submit(improve, node.point, node.fixings, number).result()
                     if plan is not None and plan.value > self.objective:
                         best, self.objective = plan, plan.value
                     searching += self.watch.work - work
-                    work = self.watch.work
-                self._split(node, pool)
+                work = self.watch.work
+                # All must be there before any is learned from, or the order of threads would count.
+                for split in [task.result() for task in tasks]:
+                    self._take(split)
                 splitting += self.watch.work - work
                 on_step(self.objective, self.bound)
-                if n_split % NODES_TO_JUDGE == 0:
+                n_split += len(nodes)
+                if n_split >= NODES_TO_JUDGE:
                     if judged - self.bound < LEAST_FALL * (judged - self.target):
                         break
-                    judged = self.bound
+                    judged, n_split = self.bound, 0
         return best
+
+    def _pop(self) -> list[tuple[int, _Node]]:
+        """Return the nodes to split next, the highest bounds first; none if that cannot help."""
+        nodes: list[tuple[int, _Node]] = []
+        if self._left > self.target and (not self._open or -self._open[0][0] < self._left):
+            return nodes
+        while self._open and len(nodes) < N_AT_ONCE:
+            bound, number, node = heapq.heappop(self._open)
+            if -bound <= self.target:
+                self._left = max(self._left, -bound)
+            else:
+                nodes.append((number, node))
+        return nodes
+
+    def _take(self, split: _Split) -> None:
+        """Put the children into the tree, and keep what was learned."""
+        self.watch.spend(split.n_visit)
+        for trial in split.trials:
+            down, up = (split.node.bound - child.bound for child in trial.children)
+            if math.isfinite(down) and math.isfinite(up):
+                self._experience.add(
+                    trial.quarter, trial.tier, down / trial.part, up / (1.0 - trial.part)
+                )
+        if not split.children:
+            self._left = max(self._left, split.node.bound)
+        for child in split.children:
+            self._push(child)
 
     def _push(self, node: _Node) -> None:
         """Keep a node, less the columns that bring it below the target."""
@@ -276,29 +372,82 @@ class TierTree:
         kept = replace(node, fixings=fixings)
         heapq.heappush(self._open, (-node.bound, next(self._number), kept))
 
-    def _split(self, node: _Node, pool: ThreadPoolExecutor) -> None:
-        """Replace a node by the two children whose bounds are lowest."""
+    def _split(self, node: _Node, target: float) -> _Split:
+        """Return the two children of a node whose bounds are lowest."""
         opened = np.where(node.fixings.allowed, node.point.opened, 0.0)
         fractions = find_fractions(self.problem, self.quarters, opened)
         if not fractions:
-            self._left = max(self._left, node.bound)
-            return
-        pairs = [self._branch(node, *fraction) for fraction in fractions]
-        pairs = sorted(self._lower(pairs, TRIAL, pool), key=lambda pair: -self._score(node, pair))
-        pairs = self._lower(pairs[:N_SECOND], SECOND_TRIAL, pool)
-        chosen = max(pairs, key=lambda pair: self._score(node, pair))
-        for _ in range(N_PIECE):
-            [chosen] = self._lower([chosen], PIECE, pool)
-        for child in chosen:
-            self._push(child)
+            return _Split(node, (), (), 0.0)
+        n_visit = 0.0
 
-    def _branch(self, node: _Node, quarter: int, tier: int, total: float) -> tuple[_Node, _Node]:
-        """Return the two children of a count: no more than below, no fewer than above."""
+        def lower(trial: _Trial, n_iteration: int, *, everywhere: bool = False) -> _Trial:
+            nonlocal n_visit
+            part = None if everywhere else self._part(trial.quarter, len(node.counts))
+            n_visit += 2 * n_iteration * self._count_links(part)
+            below, above = (
+                child
+                if self.watch.must_stop
+                else _lower(child, target, part, n_iteration=n_iteration)
+                for child in trial.children
+            )
+            return trial._replace(children=(below, above))
+
+        def rate(trial: _Trial) -> float:
+            return _rate(node, target, *(node.bound - child.bound for child in trial.children))
+
+        trials = [
+            lower(self._begin(node, *fraction), TRIAL)
+            for fraction in self._choose(node, target, fractions)
+        ]
+        best = [
+            lower(trial, SECOND_TRIAL)
+            for trial in sorted(trials, key=rate, reverse=True)[:N_SECOND]
+        ]
+        chosen = lower(lower(max(best, key=rate), AROUND), EVERYWHERE, everywhere=True)
+        return _Split(node, chosen.children, tuple(trials), n_visit)
+
+    def _choose(
+        self, node: _Node, target: float, fractions: list[tuple[int, int, float]]
+    ) -> list[tuple[int, int, float]]:
+        """Return the counts to try: what is expected to bring most, known or not."""
+
+        def expect(fraction: tuple[int, int, float]) -> float:
+            quarter, tier, total = fraction
+            part = total - math.floor(total)
+            down, up = self._experience.expect(quarter, tier)
+            return _rate(node, target, down * part, up * (1.0 - part))
+
+        ranked = sorted(fractions, key=expect, reverse=True)
+        known = [f for f in ranked if self._experience.is_known(f[0], f[1])]
+        unknown = [f for f in ranked if not self._experience.is_known(f[0], f[1])]
+        return unknown[:N_UNKNOWN] + known[:N_KNOWN]
+
+    def _part(self, quarter: int, n_count: int) -> Part:
+        """Return the part around a quarter; the count that is added last moves with it."""
+        if quarter not in self._parts:
+            place = self.quarters.place
+            within = (place >= self.quarters.low[quarter]) & (place < self.quarters.high[quarter])
+            self._parts[quarter] = find_part(
+                self.problem, np.flatnonzero(within), np.empty(0, dtype=np.int64)
+            )
+        part = self._parts[quarter]
+        n_own = sum(self.problem.reach.share.shape) + self.problem.menu.side_upper.size
+        return part._replace(row=np.append(part.row, n_own + n_count))
+
+    def _count_links(self, part: Part | None) -> float:
+        size = np.diff(self.problem.reach.start)
+        if part is None:
+            return float(size.sum())
+        return float(size[part.site].sum() + size[self.problem.n_site + part.station].sum())
+
+    def _begin(self, node: _Node, quarter: int, tier: int, total: float) -> _Trial:
+        """Return a trial not yet made: no more than below, no fewer than above."""
         below, above = math.floor(total), math.ceil(total)
-        return (
+        children = (
             self._add(node, Count(quarter, tier, 1, below), total),
             self._add(node, Count(quarter, tier, -1, above), -total),
         )
+        return _Trial(quarter, tier, total - below, children)
 
     def _add(self, node: _Node, count: Count, used: float) -> _Node:
         """Return a child with one more count, which has no price yet."""
@@ -321,30 +470,19 @@ class TierTree:
             ),
         )
 
-    def _lower(
-        self, pairs: list[tuple[_Node, _Node]], n_iteration: int, pool: ThreadPoolExecutor
-    ) -> list[tuple[_Node, _Node]]:
-        """Lower the bounds of all children that are still above the target."""
-        aim = self.target if math.isfinite(self.target) else AIM * self.bound
 
-        def lower(child: _Node) -> _Node:
-            if child.bound <= self.target:
-                return child
-            point = descend(
-                child.problem, child.point, child.fixings, n_iteration=n_iteration, aim=aim
-            )
-            return replace(child, point=point, bound=min(child.bound, point.bound))
+def _lower(child: _Node, target: float, part: Part | None, *, n_iteration: int) -> _Node:
+    """Lower a child's bound, if that is still above the target."""
+    if child.bound <= target:
+        return child
+    aim = target if math.isfinite(target) else AIM * child.bound
+    point = descend(
+        child.problem, child.point, child.fixings, n_iteration=n_iteration, aim=aim, part=part
+    )
+    return replace(child, point=point, bound=min(child.bound, point.bound))
 
-        children = list(pool.map(lower, itertools.chain.from_iterable(pairs)))
-        reach = self.problem.reach
-        for child in children:
-            used = np.unique(self.problem.menu.site[child.fixings.allowed])
-            n_link = (reach.start[used + 1] - reach.start[used]).sum() + reach.kwh.size
-            self.watch.spend(n_iteration * float(n_link))
-        return list(zip(children[::2], children[1::2], strict=True))
 
-    def _score(self, node: _Node, pair: tuple[_Node, _Node]) -> float:
-        """Return the product of what both children gain, as far as it is of use."""
-        most = node.bound - self.target
-        gains = [max(min(node.bound - child.bound, most), 1e-6 * most) for child in pair]
-        return math.prod(gains)
+def _rate(node: _Node, target: float, down: float, up: float) -> float:
+    """Return the product of what both children gain, as far as it is of use."""
+    most = node.bound - target
+    return math.prod(max(min(fall, most), 1e-6 * most) for fall in (down, up))
