@@ -366,18 +366,8 @@ def sensitivity(
 @app.command()
 def robust(study: StudyArgument, out_folder: OutOption, *, cache: CacheOption = None) -> None:
     """Plan for all scenarios of a study at once, by three rules; check it on futures drawn anew."""
-    from siting import pipeline  # noqa: PLC0415 - keeps `--help` quick
-    from siting.study import read_study  # noqa: PLC0415 - the same
-
-    with _faults_explained(), _StageReport() as report:
-        inputs = pipeline.read_inputs(read_study(study), cache_folder=cache, on_stage=report.stage)
-        case = pipeline.build_case(inputs, on_stage=report.stage)
-        answer = pipeline.ask_robust(case, on_stage=report.stage, on_progress=report.solving)
-        report.stage(pipeline.Stage.WRITE)
-        pipeline.write_robust(answer, out_folder)
-    for line in answer.summary_lines():
-        out.print(escape(_printable(line)))
-    out.print(f"tables     {escape(str(out_folder / 'robust_*.csv'))}")
+    with _faults_explained():
+        _plan(study, out_folder, cache_folder=cache, robust=True)
 
 
 def _read_steps(text: str) -> list[float]:
@@ -714,7 +704,9 @@ def _options(
         os.environ[SHARE_VARIABLE] = "1"
 
 
-def _plan(study_path: Path, folder: Path, *, cache_folder: Path | None = None) -> SitingPlan:
+def _plan(
+    study_path: Path, folder: Path, *, cache_folder: Path | None = None, robust: bool = False
+) -> SitingPlan:
     """Plan a study into a folder, and say what came of it."""
     from siting import pipeline  # noqa: PLC0415 - keeps `--help` quick
     from siting.study import read_study  # noqa: PLC0415 - the same
@@ -725,7 +717,8 @@ def _plan(study_path: Path, folder: Path, *, cache_folder: Path | None = None) -
             read_study(study_path), cache_folder=cache_folder, on_stage=report.stage
         )
         case = pipeline.build_case(inputs, on_stage=report.stage)
-        plan = pipeline.solve_case(case, on_stage=report.stage, on_progress=report.solving)
+        solve = pipeline.plan_robust if robust else pipeline.solve_case
+        plan = solve(case, on_stage=report.stage, on_progress=report.solving)
         report.stage(pipeline.Stage.WRITE)
         pipeline.write_outputs(plan, folder)
     _print_stages(report)

@@ -92,6 +92,7 @@ from siting.outputs.proof import INSTANCE_NAME, render_instance, render_proof
 from siting.outputs.reasons import describe_reasons, render_reasons_tables
 from siting.outputs.report import render_report
 from siting.outputs.report_alliance import read_alliance
+from siting.outputs.robust import render_robust
 from siting.outputs.sensitivity import (
     render_sensitivity,
     render_sensitivity_csv,
@@ -140,7 +141,6 @@ P = ParamSpec("P")
 T = TypeVar("T")
 FEED_LISTS = (".yaml", ".yml")
 REPORT_NAME = "report.html"
-SHARE_DIGITS = 6
 FRONTIER_NAME, SENSITIVITY_NAME = "frontier.json", "sensitivity.json"
 
 __all__ = [
@@ -531,18 +531,29 @@ def ask_robust(
     )
 
 
-def write_robust(answer: RobustAnswer, folder: Path) -> None:
-    """Write the tables of a plan for several futures into a folder: rules, futures, sites, draws.
+def plan_robust(
+    case: SitingCase,
+    *,
+    on_stage: Callable[[Stage], None] = ignore_stage,
+    on_progress: Callable[[Progress], None] | None = None,
+) -> SitingPlan:
+    """Plan a case for all of its study's scenarios: the plan by the study's rule.
 
     Raises
     ------
-    OutputError
-        If the folder cannot be written.
+    StudyError, SolveError, KeyboardInterrupt
+        As :func:`ask_robust` does.
     """
-    for name in ("rules", "futures", "sites", "draws"):
-        table = getattr(answer, name).round(SHARE_DIGITS)
-        content = render_csv(table.assign(illustrative=answer.case.illustrative))
-        write_file(folder / f"robust_{name}.csv", content)
+    answer = ask_robust(case, on_stage=on_stage, on_progress=on_progress)
+    decision = answer.decision
+    return SitingPlan(
+        case=case,
+        today=_serve(case.instance_today),
+        unified=_serve(case.instance),
+        joint=ServiceState(decision=decision, evaluation=evaluate(case.instance, decision)),
+        solve=answer.as_solve(gap_asked=case.study.solve.gap),
+        robust=answer,
+    )
 
 
 def write_sensitivity(sensitivity: Sensitivity, folder: Path) -> None:
@@ -575,6 +586,7 @@ def write_outputs(plan: SitingPlan, folder: Path) -> None:
         **render_trips(plan),
         **render_waiting(plan),
         **render_phase_files(plan),
+        **render_robust(plan),
         "map.html": _render_map(plan, build_map_payload(plan)),
     }
     manifest = render_manifest(build_manifest(plan, files=files))

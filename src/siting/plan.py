@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from siting.optimise.fairness import FairResult
     from siting.optimise.solve import SolveResult
     from siting.phases.plan import PhasedPlan
+    from siting.scenarios.plan import RobustAnswer
     from siting.verify.waiting import PlanWaits
 
 
@@ -61,6 +62,9 @@ class SitingPlan:
     phases
         When what is built, where the study has phases; ``joint`` is then the last period, and
         ``solve`` speaks of all periods together.
+    robust
+        What else may come, where the plan was made for several futures; ``solve`` holds it to what
+        the study's own world could have by itself.
     """
 
     case: SitingCase
@@ -71,6 +75,7 @@ class SitingPlan:
     fairness: FairResult | None = None
     trips: TripAnswer | None = None
     phases: PhasedPlan | None = None
+    robust: RobustAnswer | None = None
 
     @cached_property
     def sites(self) -> pd.DataFrame:
@@ -157,6 +162,8 @@ class SitingPlan:
                 f"{self.fairness.price:.2%} of its service (proven: {least:.2%} to {most:.2%})"
             )
         lines.append(f"waiting    {describe_waiting(self.waiting)}")
+        if self.robust is not None:
+            lines += self.robust.summary_lines()
         if self.trips is not None:
             wanted, today, joint = self.trips.by_brand().sum(numeric_only=True)
             lines.append(
@@ -211,7 +218,9 @@ def compute_sites(plan: SitingPlan) -> pd.DataFrame:
         ``site_id``, ``name``, ``kind``, ``district``, ``tier``, ``connectors``, ``power_kw``,
         ``cost_cny``, ``capacity_kwh_per_day``, ``energy_kwh_per_day``, ``utilisation``,
         ``mean_drive_min``, ``energy_<brand>_kwh_per_day``, ``longitude``, ``latitude``; with
-        phases ``opens`` and ``grows`` before the last two.
+        phases ``opens`` and ``grows`` before the last two, and of a plan for several futures
+        ``n_chosen_alone`` (futures that would open it if they were known to come) and
+        ``no_regret`` (all of them would).
     """
     case, instance, decision = plan.case, plan.case.instance, plan.joint.decision
     opened = np.flatnonzero(decision.tier_of_site != CLOSED)
@@ -241,6 +250,10 @@ def compute_sites(plan: SitingPlan) -> pd.DataFrame:
     if plan.phases is not None:
         columns["opens"] = [plan.phases.opens(int(j)) for j in opened]
         columns["grows"] = [plan.phases.grows(int(j)) for j in opened]
+    if plan.robust is not None:
+        chosen = plan.robust.n_chosen[opened]
+        columns["n_chosen_alone"] = chosen
+        columns["no_regret"] = chosen == plan.robust.result.worlds.n_world
     columns["longitude"] = candidates.geometry.x.to_numpy()
     columns["latitude"] = candidates.geometry.y.to_numpy()
     return (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -9,7 +10,16 @@ import pytest
 
 from siting.domain import RobustRule
 from siting.errors import StudyError
-from siting.pipeline import ask_robust, build_case, read_inputs, read_study, write_robust
+from siting.pipeline import (
+    ask_robust,
+    build_case,
+    plan_robust,
+    read_inputs,
+    read_study,
+    write_outputs,
+    write_report,
+)
+from siting.verify import verify_folder
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,7 +35,9 @@ robust: {rule: max_min, draws: 4}
 
 def test_a_study_is_planned_for_all_of_its_futures(study_path: Path, tmp_path: Path) -> None:
     study_path.write_text(study_path.read_text(encoding="utf-8") + SCENARIOS, encoding="utf-8")
-    answer = ask_robust(build_case(read_inputs(read_study(study_path))))
+    plan = plan_robust(build_case(read_inputs(read_study(study_path))))
+    answer = plan.robust
+    assert answer is not None
     assert answer.rule is RobustRule.MAX_MIN
     assert answer.sites["site_id"].tolist() == ["WEST"]
     assert answer.sites["n_chosen_alone"].tolist() == [3]
@@ -35,7 +47,9 @@ def test_a_study_is_planned_for_all_of_its_futures(study_path: Path, tmp_path: P
     # The plans are the same here, and so is what they serve in futures drawn anew.
     assert answer.draws["plain_share"].tolist() == answer.draws["robust_share"].tolist()
     assert len(answer.draws) == 4
-    write_robust(answer, tmp_path / "out")
+    assert plan.sites[["n_chosen_alone", "no_regret"]].to_numpy().tolist() == [[3, True]]
+    assert plan.joint.evaluation.violations == ()
+    write_outputs(plan, tmp_path / "out")
     written = pd.read_csv(tmp_path / "out" / "robust_sites.csv")
     assert written["illustrative"].all()
     assert len(answer.summary_lines()) == 5
@@ -61,3 +75,30 @@ def test_scenarios_that_make_no_sense_are_refused(
     study_path.write_text(study_path.read_text(encoding="utf-8") + SCENARIOS, encoding="utf-8")
     with pytest.raises(StudyError, match=what):
         read_study(study_path, changes={key: value})
+
+
+def test_a_written_plan_for_several_futures_is_verified(study_path: Path, tmp_path: Path) -> None:
+    study_path.write_text(study_path.read_text(encoding="utf-8") + SCENARIOS, encoding="utf-8")
+    out = tmp_path / "out"
+    write_outputs(plan_robust(build_case(read_inputs(read_study(study_path)))), out)
+    checks = {check.name: check for check in verify_folder(out)}
+    assert [check.faults for check in checks.values() if not check.passed] == []
+    assert checks["futures"].detail == "3 futures, by rule"
+    page = write_report(out).read_text(encoding="utf-8")
+    for words in ("Whichever future comes", "无论未来如何", "no-regret", "Dear"):
+        assert words in page
+    for n, (name, old, new, says) in enumerate(
+        [
+            ("robust_sites.csv", "WEST", "EAST", "sites.csv is not the plan by the rule"),
+            ("robust_sites.csv", ",3,True", ",2,True", "WEST is said to be"),
+            ("robust_rules.csv", "max_min,optimal,", "max_min,optimal,9", "the value of max_min"),
+            ("robust_futures.csv", "dear,", "cheap,", "the manifest has other futures"),
+            ("sites.csv", ",3,True", ",3,False", "no-regret"),
+        ]
+    ):
+        path = shutil.copytree(out, tmp_path / f"case{n}") / name
+        text = path.read_text(encoding="utf-8-sig")
+        assert old in text, text
+        path.write_text(text.replace(old, new, 1), encoding="utf-8-sig")
+        faults = [fault for check in verify_folder(path.parent) for fault in check.faults]
+        assert says in " ".join(faults), faults

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from siting import __version__
 from siting.inputs.candidates import count_reasons
 from siting.outputs.files import sha256
+from siting.outputs.robust import describe_robust
 from siting.outputs.site_list import build_records, build_site_list, round_by_unit
 from siting.outputs.trips import describe_trips
 from siting.outputs.units import name_keys
@@ -65,6 +66,7 @@ def build_manifest(plan: SitingPlan, *, files: Mapping[str, bytes]) -> dict[str,
         "fairness": _describe_fairness(plan),
         **({} if plan.trips is None else {"trips": describe_trips(plan.trips)}),
         **({} if plan.phases is None else {"phases": describe_phases(plan.phases)}),
+        **({} if plan.robust is None else {"robust": describe_robust(plan.robust)}),
         "checked_without_solver": {
             "feasible": evaluation.feasible,
             "violations": list(evaluation.violations),

@@ -92,6 +92,7 @@ PLAN_PAGE = MapPage(
         "own/themes.js",
         "own/waits.js",
         "own/trips.js",
+        "own/futures.js",
         "own/points.js",
         "own/reasons.js",
         "own/panels.js",

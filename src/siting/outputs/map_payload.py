@@ -33,6 +33,7 @@ from siting.outputs.map_values import (
     pack_polygons,
     sum_by_area,
 )
+from siting.outputs.robust import describe_robust_map
 from siting.outputs.waiting import describe_waits
 from siting.service import compute_busy_wait_s
 
@@ -86,6 +87,7 @@ def build_map_payload(plan: SitingPlan) -> dict[str, Any]:
         "phases": describe_phases(plan, area_of_demand, n_area=len(areas["id"]), step=KWH_STEP),
         "waits": describe_waits(plan),
         "trips": describe_trip_map(plan, project),
+        "robust": describe_robust_map(plan),
     }
 
 

@@ -23,6 +23,7 @@ from siting.outputs.page import (
     show_percent,
 )
 from siting.outputs.report_doubt import render_budgets, render_doubts
+from siting.outputs.report_futures import render_futures
 from siting.outputs.report_map import (
     build_sheet,
     get_tier_look,
@@ -103,6 +104,7 @@ def render_report(
         report.sites(),
         render_phases(plan, language),
         render_trips_part(plan, language),
+        render_futures(plan, language),
         report.service(),
         report.alone(),
         render_reasons(plan, language),

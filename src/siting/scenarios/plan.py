@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
-from siting.instance import CLOSED
+from siting.domain import SolveStatus
+from siting.instance import CLOSED, evaluate, settle_flows
+from siting.optimise.assignment import serve_drivers
+from siting.optimise.limits import StopReason, compute_gap
 from siting.optimise.solve import expect_plan
 from siting.scenarios.evaluation import price_shares, try_plan
 from siting.scenarios.worlds import FIGURES, change_world, draw_scenarios, find_third_party
 
 if TYPE_CHECKING:
     from siting.case import SitingCase
-    from siting.domain import RobustRule
+    from siting.domain import IntArray, RobustRule
+    from siting.instance import Decision
+    from siting.optimise.result import SolveResult
     from siting.scenarios.solve import RobustResult
 
 
@@ -43,6 +48,41 @@ class RobustAnswer:
     draws: pd.DataFrame
 
     @cached_property
+    def decision(self) -> Decision:
+        """The plan by the study's rule, as it serves the study's own world."""
+        instance = self.case.instance
+        decision = serve_drivers(instance, self.result.plans[self.rule].tier_of_site)
+        return settle_flows(instance, decision)
+
+    def as_solve(self, *, gap_asked: float) -> SolveResult:
+        """Return the plan as a solve of the study's own world, whose bound and prices hold for it.
+
+        Parameters
+        ----------
+        gap_asked
+            Within which it counts as proven there.
+        """
+        alone = self.result.alone[0]
+        objective = evaluate(self.case.instance, self.decision).objective_kwh_per_day
+        bound = max(alone.bound, objective)
+        gap = compute_gap(objective, bound)
+        proven = gap <= gap_asked
+        return replace(
+            alone,
+            status=SolveStatus.OPTIMAL if proven else SolveStatus.FEASIBLE,
+            decision=self.decision,
+            objective=objective,
+            bound=bound,
+            gap=gap,
+            stopped=StopReason.PROVEN if proven else StopReason.EXHAUSTED,
+        )
+
+    @cached_property
+    def n_chosen(self) -> IntArray:
+        """(n_site,) how many futures would open each site if they were known to come."""
+        return np.asarray(self.result.chosen_alone.sum(axis=0), dtype=np.int32)
+
+    @cached_property
     def sites(self) -> pd.DataFrame:
         """The sites of any plan, those that most futures choose first.
 
@@ -61,7 +101,7 @@ class RobustAnswer:
         opened = np.logical_or.reduce([tier != CLOSED for tier in plans.values()])
         listed = np.flatnonzero(chosen.any(axis=0) | opened)
         where = self.case.candidates.geometry.iloc[listed]
-        count = chosen.sum(axis=0)[listed]
+        count = self.n_chosen[listed]
         names = np.array([*instance.tiers, ""], dtype=object)
         table = pd.DataFrame(
             {

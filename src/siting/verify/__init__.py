@@ -24,6 +24,7 @@ from siting.verify.checks import (
     check_trips,
 )
 from siting.verify.claim import read_claim
+from siting.verify.futures import check_futures
 from siting.verify.phases import check_phases
 from siting.verify.promise import check_waiting
 
@@ -47,8 +48,8 @@ def verify_folder(folder: Path) -> tuple[Check, ...]:
     Returns
     -------
     tuple
-        A check each for the files, the sites, the flows, the trips and the periods if there are
-        any, the objective, the tables, the ledger and the proof, and if all of these passed for
+        A check each for the files, the sites, the flows, the trips, periods and futures if there
+        are any, the objective, the tables, the ledger and the proof, and if all of these passed for
         the promised wait; the plan holds if all passed.
 
     Raises
@@ -65,6 +66,7 @@ def verify_folder(folder: Path) -> tuple[Check, ...]:
             check_flows,
             *((check_trips,) if claim.has_trips else ()),
             *((check_phases,) if claim.has_phases else ()),
+            *((check_futures,) if claim.has_futures else ()),
             check_objective,
             check_tables,
             check_ledger,

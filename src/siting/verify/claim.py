@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 MANIFEST = "plan.json"
+FUTURES = "robust_futures.csv"
 PHASES, PHASE_FLOWS = "phases.csv", "phase_flows.csv"
 SERVICE_CENTRE, KWH = "service_centre", "kwh_per_day"
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
@@ -85,6 +86,11 @@ class Claim:
     def has_phases(self) -> bool:
         """Whether the manifest or a file speaks of several periods."""
         return "phases" in self.manifest or PHASES in self.files
+
+    @property
+    def has_futures(self) -> bool:
+        """Whether the manifest or a file speaks of several futures."""
+        return "robust" in self.manifest or FUTURES in self.files
 
     @cached_property
     def trips(self) -> TripClaims:

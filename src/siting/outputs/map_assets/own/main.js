@@ -24,6 +24,7 @@
         candidates: false,
         unreachable: true,
         trips: true,
+        regret: true,
         grid: true,
         districts: true,
         roads: true,

@@ -30,6 +30,7 @@
       byTier(model, words),
       siting.time.summary(model, words),
       siting.trips.summary(model, words),
+      siting.futures.summary(model, words),
       ledger(model, words),
       grid(model, words),
       siting.waits.summary(model, words),
@@ -402,6 +403,7 @@
         pairs([
           [t("site.tier"), words.name(tier.name)],
           ...siting.time.siteRows(model, words, n),
+          ...siting.futures.siteRows(model, words, n),
           [t("fact.connectors"), t("tier.line", { connectors: tier.connectors, power: words.power(tier.power_kw) })],
           [t("site.capacity"), words.energy(sites.capacity_kwh_per_day[n])],
           [t("site.wait"), t("site.wait.promise", { minutes: words.minutes(study.max_wait_minutes), share: words.percent(1 - study.wait_exceeded_share, 0) })],
@@ -574,6 +576,10 @@
         siting.drawSite(pen, 11, 11, 4, plain);
         siting.drawGridShare(pen, 11, 11, 4, 0.7);
       }),
+      regret: mark((pen) => {
+        siting.drawSite(pen, 11, 11, 4.5, plain);
+        siting.futures.drawRing(pen, 11, 11, 4.5);
+      }),
       stations: mark((pen) => siting.drawStation(pen, 11, 11, 4, "open", plain)),
       candidates: mark((pen) => siting.drawCandidate(pen, 11, 11, 3.2, plain)),
       unreachable: mark((pen) => siting.drawUnreachable(pen, 11, 11, 3.6, plain)),
@@ -592,6 +598,7 @@
     if (!model.districts.n) delete marks.districts;
     if (!model.grid.n) delete marks.grid;
     if (!model.trips) delete marks.trips;
+    if (!model.data.robust) delete marks.regret;
     if (model.data.tiles) {
       marks.tiles = mark((pen) => {
         pen.fillStyle = "#dfe5dc";
@@ -604,7 +611,7 @@
     const uses = brand === null ? ["open", "some", "closed"] : ["open", "closed"];
     const rows = [];
     for (const name of Object.keys(marks)) {
-      const count = { sites: model.sites.n, stations: model.stations.n, grid: model.grid.n, candidates: model.candidates.n, unreachable: model.unreachable.n }[name];
+      const count = { sites: model.sites.n, stations: model.stations.n, grid: model.grid.n, regret: model.data.robust && model.data.robust.no_regret.filter(Boolean).length, candidates: model.candidates.n, unreachable: model.unreachable.n }[name];
       rows.push(
         layerRow({
           name,

@@ -221,10 +221,17 @@
               label: state.printing ? String(n + 1) : "",
             })
         );
+        if (state.layers.regret) drawNoRegret(pen);
         if (state.layers.grid) drawGridShares(pen);
       }
       siting.trips.drawNames(pen, eye, model, state, words(), taken);
       if (zoom >= 13) drawSiteNames(pen, taken);
+    }
+
+    function drawNoRegret(pen) {
+      for (const { kind, index, x, y, r } of placed) {
+        if (kind === "site" && siting.futures.isNoRegret(model, index)) siting.futures.drawRing(pen, x, y, r);
+      }
     }
 
     function drawGridShares(pen) {
