@@ -66,6 +66,7 @@ def describe_study(case: SitingCase) -> dict[str, Any]:
             "roads": inputs.roads.source or case.roads.source,
             "vehicles": inputs.vehicles.source,
             "stations": sorted({s.source for s in inputs.stations if s.source}),
+            "trips": None if inputs.trips is None else inputs.trips.source,
         },
         "brands": [
             {"id": brand.id, "name": {"en": brand.name, "zh": brand.name_zh or brand.name}}

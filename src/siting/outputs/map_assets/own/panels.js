@@ -277,6 +277,7 @@
           [t("about.roads"), sources.roads || ""],
           [t("about.vehicles"), sources.vehicles || ""],
           [t("about.stations"), sources.stations.join("; ")],
+          [t("trips"), sources.trips || ""],
         ]),
         el("p", { class: "note", text: t("about.files") }),
       ]),
