@@ -491,12 +491,12 @@ def require_one_period(study: Study) -> None:
     if study.inputs.trips is not None:
         raise _trips_refused()
     if study.phases:
-        raise _phases_refused("the sensitivity is asked of one period")
+        raise _part_refused("phases", "the sensitivity is asked of one period")
 
 
-def _phases_refused(what: str) -> StudyError:
-    remedy = "ask it of a study without phases"
-    return StudyError([Fault(file="study", column="phases", what=what, remedy=remedy)])
+def _part_refused(part: str, what: str) -> StudyError:
+    remedy = f"ask it of a study without {part}"
+    return StudyError([Fault(file="study", column=part, what=what, remedy=remedy)])
 
 
 def ask_robust(
@@ -594,8 +594,8 @@ def write_outputs(plan: SitingPlan, folder: Path) -> None:
 
 
 def _render_map(plan: SitingPlan, drawing: dict[str, Any]) -> bytes:
-    """Draw a plan, with the reasons that take no solve; of one period, and without trips."""
-    if plan.phases is None and plan.trips is None:
+    """Draw a plan, with the reasons that take no solve; of one period and future, without trips."""
+    if plan.phases is None and plan.trips is None and plan.robust is None:
         drawing = drawing | {"reasons": describe_reasons(glance(know_plan(plan)))}
     return render_drawing(drawing, plan.case.study.facility).encode()
 
@@ -623,14 +623,16 @@ def explain_written(
     UnverifiedError
         If the plan does not hold when it is recomputed.
     StudyError
-        If an id that was asked about is no candidate, or the plan has trips or phases.
+        If an id that was asked about is no candidate, or the plan has trips, periods or futures.
     """
     _require_verified(folder)
     claim = read_claim(folder)
     if claim.has_trips:
         raise _trips_refused()
     if claim.has_phases:
-        raise _phases_refused("reasons are given for one period")
+        raise _part_refused("phases", "reasons are given for one period")
+    if claim.has_futures:
+        raise _part_refused("scenarios", "reasons are given for one future")
     if plan is not None:
         return explain_plan(plan, **options)
     return explain(know_claim(claim), **options)

@@ -10,12 +10,13 @@ import pytest
 from typer.testing import CliRunner
 
 from siting.cli import app
-from siting.errors import ExitCode
+from siting.errors import ExitCode, StudyError
 from siting.outputs.reasons import describe_reasons
 from siting.pipeline import (
     build_case,
     explain_plan,
     explain_written,
+    plan_robust,
     read_inputs,
     read_study,
     solve_case,
@@ -105,6 +106,17 @@ def test_the_folder_alone_gives_the_same_reasons_and_the_same_bytes(
     names = {path.name for path in one.iterdir()}
     assert names == {path.name for path in other.iterdir()}
     assert all((one / name).read_bytes() == (other / name).read_bytes() for name in names)
+
+
+def test_a_plan_for_several_futures_claims_no_reasons_of_one(
+    study_path: Path, tmp_path: Path
+) -> None:
+    futures = "scenarios:\n  - {id: few, name: {en: Few come}, demand: 0.5}\nrobust: {draws: 4}\n"
+    study_path.write_text(study_path.read_text(encoding="utf-8") + futures, encoding="utf-8")
+    write_outputs(plan_robust(build_case(read_inputs(read_study(study_path)))), tmp_path / "out")
+    assert "reasons" not in read_map(tmp_path / "out")
+    with pytest.raises(StudyError, match="reasons are given for one future"):
+        explain_written(tmp_path / "out")
 
 
 def test_candidates_left_out_before_solving_are_told_with_their_reason(

@@ -110,7 +110,8 @@ class PlanReasons:
             f"sites      {self._tally_sites()}",
             *(f"candidates {n} not chosen: {why}" for why, n in self.count_why_not().items()),
             *(
-                f"other plan {len(a.enters)} other sites, {a.loss_share:.2%} less served"
+                f"other plan {len(a.enters)} other sites, {abs(a.loss_share):.2%} "
+                f"{'less' if a.loss_share >= 0 else 'more'} served"
                 for a in self.alternatives
             ),
         ]
