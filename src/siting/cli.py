@@ -222,6 +222,7 @@ def alliance(
 
     with _faults_explained("coalitions that were finished are kept, and the next run goes on"):
         asked = read_study(study)
+        pipeline.require_one_period(asked)
         if target:
             asked = joint.change_alliance(asked, game=AllianceGame.TARGET)
         joined, left, budgets = joins or [], without or [], joint.parse_budgets(budget or [])
@@ -303,7 +304,9 @@ def frontier(
     from siting.study import read_study  # noqa: PLC0415 - the same
 
     with _faults_explained(), _StageReport() as report:
-        inputs = pipeline.read_inputs(read_study(study), cache_folder=cache, on_stage=report.stage)
+        question = read_study(study)
+        pipeline.require_one_period(question)
+        inputs = pipeline.read_inputs(question, cache_folder=cache, on_stage=report.stage)
         case = pipeline.build_case(inputs, on_stage=report.stage)
         asked = _read_budgets(budgets, whole_cny=case.instance.requirements.budget_cny)
         plans = pipeline.solve_budgets(case, asked, folder=out_folder, on_stage=report.stage)

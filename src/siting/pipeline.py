@@ -342,12 +342,6 @@ def _solve_with_trips(
     )
 
 
-def _refuse_trips(case: SitingCase) -> None:
-    """Refuse a study with trips where only the city's demand would be looked at."""
-    if case.trips is not None:
-        raise _trips_refused()
-
-
 def _trips_refused() -> StudyError:
     what, remedy = "trips are planned by `siting plan` alone so far", "leave inputs.trips out"
     return StudyError([Fault(file="study", column="inputs.trips", what=what, remedy=remedy)])
@@ -400,7 +394,7 @@ def solve_budgets(
     SolveError
         If no plan was found within the limits.
     """
-    _refuse_trips(case)
+    require_one_period(case.study)
     on_stage(Stage.BASELINES)
     today, unified = _serve(case.instance_today), _serve(case.instance)
     on_stage(Stage.SOLVE)
@@ -491,12 +485,18 @@ def require_one_period(study: Study) -> None:
     if study.inputs.trips is not None:
         raise _trips_refused()
     if study.phases:
-        raise _part_refused("phases", "the sensitivity is asked of one period")
+        raise _phases_refused()
 
 
-def _part_refused(part: str, what: str) -> StudyError:
-    remedy = f"ask it of a study without {part}"
-    return StudyError([Fault(file="study", column=part, what=what, remedy=remedy)])
+def _phases_refused() -> StudyError:
+    what = "this is asked of one period: of several, all but the last would be passed over"
+    remedy = "ask it of a study without phases"
+    return StudyError([Fault(file="study", column="phases", what=what, remedy=remedy)])
+
+
+def _futures_refused() -> StudyError:
+    what, remedy = "reasons are given for one future", "ask it of the plan of one future"
+    return StudyError([Fault(file="study", column="scenarios", what=what, remedy=remedy)])
 
 
 def ask_robust(
@@ -630,9 +630,9 @@ def explain_written(
     if claim.has_trips:
         raise _trips_refused()
     if claim.has_phases:
-        raise _part_refused("phases", "reasons are given for one period")
+        raise _phases_refused()
     if claim.has_futures:
-        raise _part_refused("scenarios", "reasons are given for one future")
+        raise _futures_refused()
     if plan is not None:
         return explain_plan(plan, **options)
     return explain(know_claim(claim), **options)
@@ -723,7 +723,7 @@ def invest(
     KeyboardInterrupt
         On Ctrl-C; what was finished is kept.
     """
-    _refuse_trips(case)
+    require_one_period(case.study)
     refuse_other_folder(folder)
     build_alliance(case)  # its faults come before the solve, not after
     store = PlanFolder(path=folder / KEPT_IN)

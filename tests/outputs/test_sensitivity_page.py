@@ -156,8 +156,9 @@ def test_the_command_writes_table_and_chart(study_path: Path, tmp_path: Path) ->
         assert "no list of shares" in result.stderr
 
 
+@pytest.mark.parametrize("question", ["sensitivity", "frontier", "alliance"])
 def test_a_study_with_phases_is_refused_before_it_is_solved(
-    study_path: Path, tmp_path: Path
+    study_path: Path, tmp_path: Path, question: str
 ) -> None:
     halves = "".join(
         f"  - {{id: y{k}, name: {{en: Year {k}}}, budget_share: 0.5, demand_share: {share}}}\n"
@@ -165,7 +166,7 @@ def test_a_study_with_phases_is_refused_before_it_is_solved(
     )
     text = study_path.read_text(encoding="utf-8")
     study_path.write_text(f"{text}phases:\n{halves}", encoding="utf-8")
-    command = ["sensitivity", str(study_path), "-o", str(tmp_path / "out")]
+    command = [question, str(study_path), "-o", str(tmp_path / "out")]
     result = CliRunner().invoke(app, command)
     assert result.exit_code == ExitCode.BAD_INPUT
     assert "asked of one period" in result.stderr
