@@ -22,9 +22,15 @@
     return (spot && words.name((spot.kind === "site" ? model.sites : model.candidates).name[spot.index])) || id;
   }
 
+  // In a row of names an id is enough where the name holds it.
+  function shortNameOf(model, words, id) {
+    const name = nameOf(model, words, id);
+    return name.includes(id) ? id : name;
+  }
+
   function namesOf(model, words, ids) {
     const named = ids.slice(0, ids.length > MAX_NAMED + 1 ? MAX_NAMED : ids.length);
-    const names = named.map((id) => nameOf(model, words, id)).join(words.lang === "zh" ? "、" : ", ");
+    const names = named.map((id) => shortNameOf(model, words, id)).join(words.lang === "zh" ? "、" : ", ");
     const n = ids.length - named.length;
     return n > 0 ? words.t("names.more", { names, n }) : names;
   }
