@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from siting.outputs.map_geometry import MapProjection
     from siting.plan import ServiceState, SitingPlan
 
-PAYLOAD_VERSION = 1
+PAYLOAD_VERSION = 2
 KWH_STEP = 0.1
 """Energy of an area is kept to this (kWh/day)."""
 MINUTE_STEP = 0.1

@@ -33,6 +33,7 @@ def render_futures(plan: WrittenPlan, language: PageLanguage) -> str:
         for kind in ("plain", "robust")
         for what in ("mean", "min")
     }
+    n_here = sum(row["no_regret"] for row in plan.manifest["sites"])
     lead = [
         words.say(f"rule_{robust['rule']}"),
         words.say("draws", n=str(draws["n"]), better=str(draws["n_robust_better"]), **shares),
@@ -43,7 +44,7 @@ def render_futures(plan: WrittenPlan, language: PageLanguage) -> str:
         + f'<p class="note">{words.say("futures_note")}</p>'
         + f"<h3>{words.say('rules_title')}</h3>{_render_rules(robust, words)}"
         + f'<p class="note">{words.say("rules_note")}</p>'
-        + f"<h3>{words.say('sites_title', n=str(robust['n_no_regret']))}</h3>"
+        + f"<h3>{words.say('sites_title', n=str(robust['n_no_regret']), k=str(n_here))}</h3>"
         + _render_sites(plan, robust, words)
     )
     return render_section(words.say("headline"), words.say("intro"), content, css_class="futures")

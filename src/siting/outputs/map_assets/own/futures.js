@@ -13,7 +13,7 @@
     const percent = (share) => words.percent(share, 1);
     const { draws } = robust;
     return section(t("futures"), [
-      el("p", { text: t("futures.words", { rule: t("rule." + robust.rule), n: robust.futures.length, sites: words.number(robust.n_no_regret) }) }),
+      el("p", { text: t("futures.words", { rule: t("rule." + robust.rule), n: robust.futures.length, sites: words.number(robust.n_no_regret), k: words.number(robust.no_regret.filter(Boolean).length) }) }),
       table(
         [t("futures.future"), t("futures.plain"), t("futures.robust"), t("futures.best")],
         robust.futures.map((row) => [
