@@ -12,12 +12,11 @@ from siting.outputs.files import render_csv
 from siting.outputs.proof import tabulate_flows
 from siting.outputs.site_list import round_by_unit
 from siting.outputs.units import name_columns
+from siting.verify.claim import PHASE_FLOWS, PHASES
 
 if TYPE_CHECKING:
     from siting.phases.plan import PhasedPlan
     from siting.plan import SitingPlan
-
-PHASES_NAME, PHASE_FLOWS_NAME = "phases.csv", "phase_flows.csv"
 
 
 def render_phase_files(plan: SitingPlan) -> dict[str, bytes]:
@@ -34,8 +33,8 @@ def render_phase_files(plan: SitingPlan) -> dict[str, bytes]:
         for period, decision in zip(phases.phased.periods, phases.result.decisions, strict=True)
     ]
     tables = {
-        PHASES_NAME: _tabulate_sites(phases).assign(illustrative=plan.case.illustrative),
-        PHASE_FLOWS_NAME: pd.concat(
+        PHASES: _tabulate_sites(phases).assign(illustrative=plan.case.illustrative),
+        PHASE_FLOWS: pd.concat(
             [
                 table.assign(phase=name)[["phase", *table.columns]]
                 for name, table in zip(phases.phased.ids, flows, strict=True)

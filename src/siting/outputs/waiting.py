@@ -7,19 +7,18 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from siting.outputs.files import render_csv
+from siting.verify.claim import WAITING
 from siting.verify.waiting import OWN
 
 if TYPE_CHECKING:
     from siting.plan import SitingPlan
-
-WAITING_NAME = "waiting.csv"
 
 
 def render_waiting(plan: SitingPlan) -> dict[str, bytes]:
     """Return ``waiting.csv``: what was simulated at every site, in the site list's order."""
     rows = plan.waiting.rows()
     table = pd.DataFrame(rows, columns=list(rows[0]) if rows else ["site_id"])
-    return {WAITING_NAME: render_csv(table.assign(illustrative=plan.case.illustrative))}
+    return {WAITING: render_csv(table.assign(illustrative=plan.case.illustrative))}
 
 
 def describe_waits(plan: SitingPlan) -> dict[str, Any]:

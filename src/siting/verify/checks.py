@@ -200,10 +200,9 @@ def check_trips(claim: Claim) -> Check:
 def check_tables(claim: Claim) -> Check:
     """Hold the site list and the service by brand to what the flows say."""
     head, manifest = claim.head, claim.manifest
-    by_site_brand = defaultdict(Fraction, claim.trip_wh)
+    by_site_brand = claim.taken_wh
     by_brand: dict[int, int] = defaultdict(int)
-    for _, j, b, _, wh in claim.flow_rows:
-        by_site_brand[j, b] += wh
+    for _, _, b, _, wh in claim.flow_rows:
         by_brand[b] += wh
     faults = []
     written = {row["site_id"]: row for row in claim.sites}

@@ -7,6 +7,7 @@ import io
 import json
 import math
 import zipfile
+from collections import defaultdict
 from dataclasses import dataclass, field
 from decimal import Decimal
 from fractions import Fraction
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 MANIFEST = "plan.json"
 FUTURES = "robust_futures.csv"
+WAITING = "waiting.csv"
 PHASES, PHASE_FLOWS = "phases.csv", "phase_flows.csv"
 SERVICE_CENTRE, KWH = "service_centre", "kwh_per_day"
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
@@ -102,6 +104,14 @@ class Claim:
         """What trips take, by index of supply and brand (Wh/day)."""
         supply_of = index_of([*self.head["site_ids"], *self.head["station_ids"]])
         return {(supply_of[name], b): wh for (name, b), wh in self.trips.taken_wh().items()}
+
+    @cached_property
+    def taken_wh(self) -> dict[tuple[int, int], Fraction]:
+        """What city and trips take together, by index of supply and brand (Wh/day)."""
+        taken = defaultdict(Fraction, self.trip_wh)
+        for _, j, b, _, wh in self.flow_rows:
+            taken[j, b] += wh
+        return taken
 
     @cached_property
     def cost_cny(self) -> Fraction:

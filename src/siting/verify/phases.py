@@ -142,13 +142,13 @@ def _find_misstated(claim: Claim, periods: dict[str, Claim]) -> Iterator[str]:
 
 def _find_other_energy(name: str, period: Claim) -> Iterator[str]:
     """Yield every site whose energy in a period is not what its flows sum to."""
-    given: dict[int, int] = defaultdict(int)
-    for flow in period.flow_rows:
-        given[flow.j] += flow.wh
+    given: dict[int, Fraction] = defaultdict(Fraction)
+    for (j, _), wh in period.taken_wh.items():
+        given[j] += wh
     index = index_of(period.head["site_ids"])
     for row in period.sites:
         stated = exact(row[period.in_unit("energy_kwh_per_day")])
-        if abs(stated - Fraction(given[index[row["site_id"]]], WH_PER_KWH)) > SAME_ENERGY:
+        if abs(stated - given[index[row["site_id"]]] / WH_PER_KWH) > SAME_ENERGY:
             yield f"{name}: the energy of {row['site_id']} is not the sum of its flows"
 
 

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from siting.verify.checks import Check
-from siting.verify.claim import WH_PER_KWH, read_csv
+from siting.verify.claim import WAITING, WH_PER_KWH, read_csv
 from siting.verify.waiting import SECOND_DIGITS, SHARE_DIGITS, read_queues, simulate
 
 if TYPE_CHECKING:
     from siting.verify.claim import Claim
     from siting.verify.waiting import PlanWaits
 
-WAITING = "waiting.csv"
 SAME_SHARE, SAME_WAIT = 2.0 * 10.0**-SHARE_DIGITS, 2.0 * 10.0**-SECOND_DIGITS
 
 
@@ -45,9 +42,7 @@ def check_waiting(claim: Claim) -> Check:
 def simulate_claim(claim: Claim) -> PlanWaits:
     """Play out the sites of a written plan, by its flows and nothing that it says of them."""
     brands = claim.head["brands"]
-    taken = defaultdict(Fraction, claim.trip_wh)
-    for _, j, b, _, wh in claim.flow_rows:
-        taken[j, b] += wh
+    taken = claim.taken_wh
     names, tiers = claim.head["site_ids"], claim.head["tiers"]
     promise, queues = read_queues(
         claim.manifest["study_as_read"],
