@@ -19,7 +19,7 @@ from siting.outputs.map import PLAN_PAGE, render_drawing, render_map
 from siting.outputs.map_geometry import pack_integers, pack_lines
 from siting.outputs.map_payload import build_map_payload
 from siting.outputs.reasons import describe_reasons
-from siting.reasons import NotInItsPlace, WhyNot, explain_plan
+from siting.reasons import NotInItsPlace, WhyNot, explain_plan, glance, know_plan
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -603,7 +603,10 @@ def test_a_city_stays_small_quick_and_smooth(
     n_site: int,
     limit_mb: int,
 ) -> None:
-    html = render_map(build_grid_plan(n_demand=n_demand, n_site=n_site))
+    plan = build_grid_plan(n_demand=n_demand, n_site=n_site)
+    reasons = describe_reasons(glance(know_plan(plan)))
+    assert len(reasons["candidates"]) == n_site - len(plan.sites)
+    html = render_drawing(build_map_payload(plan) | {"reasons": reasons}, plan.case.study.facility)
     assert len(html.encode()) < limit_mb * 1e6
     with open_page(html) as page:
         assert measure_work_s(page) < 3
