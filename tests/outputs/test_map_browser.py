@@ -64,6 +64,10 @@ COUNT_FRAMES = """() => {
     requestAnimationFrame(count);
 }"""
 UNPACK = "(packed) => [...siting.unpackIntegers(packed)]"
+PARTS = """() => [...document.querySelectorAll("#panel-summary > *")].map((part) => {
+    const box = part.getBoundingClientRect();
+    return [box.left, box.top, box.right, box.bottom];
+})"""
 BOXES = """(names) => names.map((name) => {
     const box = document.querySelector(name).getBoundingClientRect();
     return [box.left, box.top, box.right, box.bottom];
@@ -433,6 +437,13 @@ def test_it_prints_on_one_sheet_of_a3(toy_page: Page, tmp_path: Path) -> None:
         assert right <= 410 * mm + 1
         assert bottom <= 287 * mm + 1
     assert boxes[0][2] - boxes[0][0] > 250 * mm
+    # Status, gap and budget stand on it; no part of the summary is cut in two.
+    right, bottom = boxes[2][2:]
+    for box in toy_page.evaluate(BOXES, [".proof", "#panel-summary .facts", ".hero"]):
+        assert box[2] <= right + 1
+        assert box[3] <= bottom + 1
+    parts = toy_page.evaluate(PARTS)
+    assert all(part[3] <= bottom + 1 for part in parts if part[0] < right)
     assert toy_page.is_hidden(".controls")
     assert inked(toy_page, "areas") > 0
     toy_page.evaluate("window.dispatchEvent(new Event('afterprint'))")

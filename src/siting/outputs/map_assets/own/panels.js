@@ -237,7 +237,7 @@
         [t("proof.gap", { asked: words.percent(solve.gap_asked, 1) }), words.percentUp(solve.gap === null ? NaN : solve.gap)],
         [t("proof.engine"), solve.engine],
       ]),
-    ]);
+    ], "proof");
   }
 
   // ---------------------------------------------------------------- about

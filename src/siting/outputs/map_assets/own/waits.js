@@ -25,7 +25,7 @@
         text: told[1] ? t("waits.own.broken", { most: words.percent(Math.max(...waits.own.late_share_mean), 1), sites: told[1] }) : t("waits.own.kept"),
       }),
       el("p", { class: "note", text: t("waits.note", { confidence: words.percent(waits.confidence, 0) }) }),
-    ]);
+    ], "waits");
   }
 
   function siteRows({ data }, words, n) {
