@@ -12,8 +12,8 @@ from siting.instance import CLOSED, evaluate
 from siting.optimise.result import SolveOptions
 from siting.scenarios.evaluation import is_payable, trim, try_plan
 from siting.scenarios.solve import (
+    KnownPlans,
     RobustResult,
-    find_best,
     hold_to_common,
     solve_robust,
     weigh_worst,
@@ -189,8 +189,11 @@ def test_what_all_can_pay_bounds_every_common_plan(made: type[MadeWorlds]) -> No
 def test_regret_is_counted_from_the_best_of_all_known_plans(made: type[MadeWorlds]) -> None:
     worlds = three_minds(made)
     plans = [np.eye(4, dtype=np.int32)[j] - 1 for j in range(4)]
-    assert find_best(worlds, plans[1:3]).tolist() == pytest.approx([0.48, 0.30])
-    assert find_best(worlds, plans).tolist() == pytest.approx([0.90, 0.60])
+    known = KnownPlans(worlds, plans[1:3])
+    assert known.best.tolist() == pytest.approx([0.48, 0.30])
+    assert known.add(plans[0]).tolist() == pytest.approx([0.90, 0.0])
+    assert known.best.tolist() == pytest.approx([0.90, 0.30])
+    assert len(known.common) == 3
     result = solved(worlds)
     for plan in result.plans.values():
         assert (plan.shares <= result.best + 1e-12).all()

@@ -150,9 +150,10 @@ def solve_robust(
         result if hold is world else _solve_one(hold, part)
         for world, hold, result in zip(worlds.instances, hold_to_common(worlds), alone, strict=True)
     ]
-    known = [
-        result.decision.tier_of_site for result in (*alone, *common) if result.decision is not None
-    ]
+    known = KnownPlans(
+        worlds,
+        [r.decision.tier_of_site for r in (*alone, *common) if r.decision is not None],
+    )
     shared = build_shared(worlds)
     bounds = np.array([result.bound for result in common])
     reach = np.minimum(1.0, np.where(np.isfinite(bounds), bounds, np.inf) / worlds.wanted)
@@ -160,14 +161,10 @@ def solve_robust(
     for n, rule in enumerate(rules):
         left_s = options.time_limit_s - (time.perf_counter() - started_s)
         limits = replace(options, time_limit_s=max(left_s / (len(rules) - n), 1.0))
-        best = find_best(worlds, known)
-        plan = _solve_rule(
-            worlds, shared, rule, limits, progress, best=best, reach=reach, known=known
-        )
+        plan = _solve_rule(worlds, shared, rule, limits, progress, reach=reach, known=known)
         if plan is not None:
             plans[rule] = plan
-            known.append(plan.tier_of_site)
-    best = find_best(worlds, known)
+    best = known.best
     if RobustRule.REGRET in plans:
         plans[RobustRule.REGRET] = _count_regret_anew(plans[RobustRule.REGRET], best, options.gap)
     return RobustResult(
@@ -227,22 +224,46 @@ def hold_to_common(worlds: Worlds) -> tuple[SitingInstance, ...]:
     return tuple(held)
 
 
-def find_best(worlds: Worlds, known: Sequence[IntArray]) -> FloatArray:
-    """(n_world,) the best share in each future of any plan known that it can pay.
+class KnownPlans:
+    """Plans, with what each serves in every future, which is computed once.
 
     Parameters
     ----------
     worlds
-        The futures; a plan that misses the floors of the study's own does not count there.
-    known
-        Tiers of plans; each future has one among them.
+        The futures.
+    tiers
+        (n_site,) tiers of the plans known at first.
     """
-    best = np.zeros(worlds.n_world)
-    for tier in {plan.tobytes(): plan for plan in known}.values():
-        for s, world in enumerate(worlds.instances):
-            if is_payable([world], tier) and (s > 0 or _meets_floors(worlds, tier)):
-                best[s] = max(best[s], price_shares([world], tier)[0])
-    return best
+
+    def __init__(self, worlds: Worlds, tiers: Sequence[IntArray] = ()) -> None:
+        self._worlds = worlds
+        self._plans: dict[bytes, tuple[IntArray, FloatArray, BoolArray]] = {}
+        for tier in tiers:
+            self.add(tier)
+
+    def add(self, tier: IntArray) -> FloatArray:
+        """Return the (n_world,) shares of a plan, which is known from then on."""
+        key = np.asarray(tier, dtype=np.int32).tobytes()
+        if key not in self._plans:
+            worlds = self._worlds.instances
+            counts = np.array([is_payable([world], tier) for world in worlds])
+            counts[0] &= assign_drivers(worlds[0], tier) is not None
+            self._plans[key] = tier, price_shares(worlds, tier), counts
+        return self._plans[key][1]
+
+    @property
+    def best(self) -> FloatArray:
+        """(n_world,) the best share of any plan that a future can pay, 0 where none is known.
+
+        In the study's own future, the only one with floors, a plan that misses them counts not.
+        """
+        shares = [shares * counts for _, shares, counts in self._plans.values()]
+        return np.asarray(np.max(shares, axis=0), dtype=np.float64)
+
+    @property
+    def common(self) -> list[IntArray]:
+        """Plans that every future can pay and that keep the floors of the study's own."""
+        return [tier for tier, _, counts in self._plans.values() if counts.all()]
 
 
 def _solve_one(world: SitingInstance, options: SolveOptions) -> SolveResult:
@@ -267,9 +288,8 @@ def _solve_rule(
     options: SolveOptions,
     progress: Callable[[Progress], None] | None,
     *,
-    best: FloatArray,
     reach: FloatArray,
-    known: list[IntArray],
+    known: KnownPlans,
 ) -> RobustPlan | None:
     """Solve the joined model, from the best plan known that every future can pay.
 
@@ -278,6 +298,7 @@ def _solve_rule(
     the worst share is no more than any mean, the largest regret no less than any mean regret.
     """
     sense = -1.0 if rule is RobustRule.REGRET else 1.0
+    best = known.best
 
     def value_of(shares: FloatArray) -> float:
         return judge(rule, shares, weight=worlds.weight, best=best)
@@ -286,17 +307,16 @@ def _solve_rule(
         """Return the better one of two plans, the first of equals."""
         if one is None or other is None:
             return one if other is None else other
-        values = [sense * value_of(price_shares(worlds.instances, tier)) for tier in (one, other)]
+        values = [sense * value_of(known.add(tier)) for tier in (one, other)]
         return other if values[1] > values[0] else one
 
     tier: IntArray | None = None
-    for plan in known:
-        if is_payable(worlds.instances, plan) and _meets_floors(worlds, plan):
-            tier = better(tier, plan)
+    for plan in known.common:
+        tier = better(tier, plan)
     bound = value_of(reach)
     if rule is not RobustRule.EXPECTED and tier is not None:
         options = replace(options, time_limit_s=options.time_limit_s / 2)
-        weight = weigh_worst(rule, price_shares(worlds.instances, tier), best=best)
+        weight = weigh_worst(rule, known.add(tier), best=best)
         mean = RobustRule.EXPECTED
         by_mean, level = _solve_joined(
             worlds, shared, mean, options, progress, start=tier, weight=weight, best=best
@@ -312,7 +332,7 @@ def _solve_rule(
     tier = better(tier, by_rule)
     if tier is None:
         return None
-    shares = price_shares(worlds.instances, tier)
+    shares = known.add(tier)
     value = value_of(shares)
     if rule is RobustRule.REGRET:
         bound = min(max(1.0 - level, bound), value)
@@ -373,11 +393,6 @@ def _solve_joined(
     if answer.values is not None:
         tier = trim(worlds.instances, _send_all(worlds, read_tiers(shared, answer.values)))
     return tier, -answer.bound / shared.scale_kwh
-
-
-def _meets_floors(worlds: Worlds, tier_of_site: IntArray) -> bool:
-    """Whether the study's own world, the only one with floors, is served as it asks."""
-    return assign_drivers(worlds.instances[0], tier_of_site) is not None
 
 
 def _send_all(worlds: Worlds, tier_of_site: IntArray) -> list[Decision]:
