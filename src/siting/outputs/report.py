@@ -29,6 +29,7 @@ from siting.outputs.report_map import (
     get_tier_look,
     read_places,
     render_dot,
+    render_dot_key,
     render_ground,
     render_number,
     render_scale,
@@ -234,7 +235,7 @@ class _Report:
             + render_scale(sheet, drawing)
         )
         keys = [
-            f"{_key_dot(*get_tier_look(k, len(tiers)))}{self.show(self.plan.tiers[tier])}"
+            f"{render_dot_key(*get_tier_look(k, len(tiers)))}{self.show(self.plan.tiers[tier])}"
             for k, tier in reversed(list(enumerate(tiers)))
         ]
         keys += render_ground_keys(self.words, drawing)
@@ -422,8 +423,3 @@ class _Report:
 
     def _section(self, title: str, intro: str, content: str, *, css_class: str = "") -> str:
         return render_section(self.say(title), intro, content, css_class=css_class)
-
-
-def _key_dot(fill: str, radius: int) -> str:
-    dot = render_dot(32, 32, radius=radius, fill=fill)
-    return f'<svg class="dot" viewBox="0 0 64 64" aria-hidden="true">{dot}</svg>'

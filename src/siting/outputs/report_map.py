@@ -182,6 +182,12 @@ def render_dot(
     )
 
 
+def render_dot_key(fill: str, radius: int, *, stroke: str = "#ffffff") -> str:
+    """Return a circle for the legend."""
+    dot = render_dot(32, 32, radius=radius, fill=fill, stroke=stroke)
+    return f'<svg class="dot" viewBox="0 0 64 64" aria-hidden="true">{dot}</svg>'
+
+
 def render_number(x: int, y: int, number: int, *, fill: str) -> str:
     """Return a site's number, in the middle of its circle, light on dark and dark on light."""
     ink = "#ffffff" if fill in TIER_COLOURS[1:] else INK

@@ -27,6 +27,7 @@ from siting.outputs.report_map import (
     build_sheet,
     read_places,
     render_dot,
+    render_dot_key,
     render_ground,
     render_number,
     render_scale,
@@ -196,14 +197,12 @@ class _Reasons:
             + "".join(dots)
             + render_scale(sheet, drawing)
         )
-        keys = "".join(
-            f"<li>{_key(fill, radius)}{self.say(key)}</li>"
-            for key, fill, radius in (
-                ("key_kept", KEPT, RADIUS),
-                ("key_left", LEFT, RADIUS),
-                ("key_new", NEW, NEW_RADIUS),
-            )
-        )
+        marks = {
+            "key_kept": render_dot_key(KEPT, RADIUS),
+            "key_left": render_dot_key(LEFT, RADIUS),
+            "key_new": render_dot_key(NEW, NEW_RADIUS, stroke=INK),
+        }
+        keys = "".join(f"<li>{mark}{self.say(key)}</li>" for key, mark in marks.items())
         caption = "others-caption"
         return (
             f'<figure><div class="sheet" tabindex="0">'
@@ -228,8 +227,3 @@ class _Reasons:
 
     def _show(self, kwh: float | None) -> str:
         return "–" if kwh is None else show_number(kwh, 0)
-
-
-def _key(fill: str, radius: int) -> str:
-    dot = render_dot(32, 32, radius=radius, fill=fill, stroke=INK if fill == NEW else "#ffffff")
-    return f'<svg class="dot" viewBox="0 0 64 64" aria-hidden="true">{dot}</svg>'
