@@ -422,11 +422,13 @@ def explain(
 ) -> None:
     """Say why each site, why not the others and what else would do; show it on the map."""
     from siting import pipeline  # noqa: PLC0415 - keeps `--help` quick
+    from siting.study import read_study  # noqa: PLC0415 - the same
 
     with _faults_explained():
         share = _read_share(loss)
         folder, plan = target, None
         if not target.is_dir():
+            pipeline.require_one_period(read_study(target))  # before the solve, not after
             folder = out_folder or Path("outputs", target.stem)
             plan = _plan(target, folder, cache_folder=cache)
         with pipeline.hold_folder(folder), _StageReport() as report:
