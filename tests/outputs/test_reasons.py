@@ -143,7 +143,8 @@ def test_a_study_is_planned_and_explained_in_one_go(study_path: Path, tmp_path: 
 def test_a_study_of_several_periods_is_refused_before_it_is_planned(
     study_path: Path, tmp_path: Path
 ) -> None:
-    phases = "phases:\n  - {id: one, name: {en: One}, budget_share: 0.5}\n  - {id: two, name: {en: Two}, budget_share: 0.5}\n"
+    halves = [f"  - {{id: {name}, name: {{en: {name}}}, budget_share: 0.5}}\n" for name in "ab"]
+    phases = "phases:\n" + "".join(halves)
     study_path.write_text(study_path.read_text(encoding="utf-8") + phases, encoding="utf-8")
     result = runner.invoke(app, ["explain", str(study_path), "-o", str(tmp_path / "out")])
     assert result.exit_code == ExitCode.BAD_INPUT
