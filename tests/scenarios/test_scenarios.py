@@ -16,7 +16,6 @@ from siting.scenarios.solve import (
     RobustResult,
     hold_to_common,
     solve_robust,
-    weigh_worst,
 )
 from siting.scenarios.worlds import OWN, Worlds, change_world, draw_scenarios
 from siting.study import Access, Scenario, Text, WorthShape
@@ -197,12 +196,3 @@ def test_regret_is_counted_from_the_best_of_all_known_plans(made: type[MadeWorld
     result = solved(worlds)
     for plan in result.plans.values():
         assert (plan.shares <= result.best + 1e-12).all()
-
-
-def test_the_worst_futures_weigh_most() -> None:
-    shares, best = np.array([0.8, 0.7, 0.7]), np.array([0.9, 0.7, 0.75])
-    by_worst = weigh_worst(RobustRule.MAX_MIN, shares, best=best)
-    assert by_worst.sum() == pytest.approx(1.0)
-    assert by_worst[1] == by_worst[2] > 1000 * by_worst[0]
-    by_regret = weigh_worst(RobustRule.REGRET, shares, best=best)
-    assert by_regret[0] > by_regret[2] > by_regret[1]

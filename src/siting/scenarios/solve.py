@@ -29,8 +29,6 @@ if TYPE_CHECKING:
 
 # Of the time limit, what the solves of single futures may take together.
 TIME_SHARE = 0.4
-# Of two futures, one served a point less than the other weighs e times as much.
-WORST_SPREAD = 0.01
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -291,12 +289,7 @@ def _solve_rule(
     reach: FloatArray,
     known: KnownPlans,
 ) -> RobustPlan | None:
-    """Solve the joined model, from the best plan known that every future can pay.
-
-    The worst of several is hard to branch on, so half of the time goes to the mean by weights that
-    make the worst futures count. It leads to plans, and bounds the rule whatever the weights are:
-    the worst share is no more than any mean, the largest regret no less than any mean regret.
-    """
+    """Solve the joined model, from the best plan known that every future can pay."""
     sense = -1.0 if rule is RobustRule.REGRET else 1.0
     best = known.best
 
@@ -313,31 +306,16 @@ def _solve_rule(
     tier: IntArray | None = None
     for plan in known.common:
         tier = better(tier, plan)
-    bound = value_of(reach)
-    if rule is not RobustRule.EXPECTED and tier is not None:
-        options = replace(options, time_limit_s=options.time_limit_s / 2)
-        weight = weigh_worst(rule, known.add(tier), best=best)
-        mean = RobustRule.EXPECTED
-        by_mean, level = _solve_joined(
-            worlds, shared, mean, options, progress, start=tier, weight=weight, best=best
-        )
-        tier = better(tier, by_mean)
-        if rule is RobustRule.REGRET:
-            bound = max(bound, math.fsum(weight * best) - level)
-        else:
-            bound = min(bound, level)
-    by_rule, level = _solve_joined(
-        worlds, shared, rule, options, progress, start=tier, weight=worlds.weight, best=best
-    )
-    tier = better(tier, by_rule)
+    found, level = _solve_joined(worlds, shared, rule, options, progress, start=tier, best=best)
+    tier = better(tier, found)
     if tier is None:
         return None
     shares = known.add(tier)
     value = value_of(shares)
     if rule is RobustRule.REGRET:
-        bound = min(max(1.0 - level, bound), value)
+        bound = min(max(1.0 - level, value_of(reach)), value)
     else:
-        bound = max(min(level, bound), value)
+        bound = max(min(level, value_of(reach)), value)
     proven = abs(bound - value) <= options.gap
     return RobustPlan(
         rule=rule,
@@ -349,21 +327,6 @@ def _solve_rule(
     )
 
 
-def weigh_worst(rule: RobustRule, shares: FloatArray, *, best: FloatArray) -> FloatArray:
-    """(n_world,) weights that sum to 1, the more the worse a future is off by a rule.
-
-    Parameters
-    ----------
-    rule
-        The worst share or the largest regret.
-    shares, best
-        (n_world,) what a plan serves in each future, and the best known share there.
-    """
-    loss = best - shares if rule is RobustRule.REGRET else -shares
-    weight = np.exp((loss - loss.max()) / WORST_SPREAD)
-    return np.asarray(weight / weight.sum(), dtype=np.float64)
-
-
 def _solve_joined(
     worlds: Worlds,
     shared: SharedModel,
@@ -372,17 +335,17 @@ def _solve_joined(
     progress: Callable[[Progress], None] | None,
     *,
     start: IntArray | None,
-    weight: FloatArray,
     best: FloatArray,
 ) -> tuple[IntArray | None, float]:
     """Return the plan found for the joined model, and its bound: of −Σ p v, −v or r − 1."""
     point = None
     if start is not None:
-        level = judge(rule, price_shares(worlds.instances, start), weight=weight, best=best)
+        shares = price_shares(worlds.instances, start)
+        level = judge(rule, shares, weight=worlds.weight, best=best)
         point = write_point(shared, rule, _send_all(worlds, start), level=level)
     with Watch(options, on_progress=progress) as watch:
         answer = solve_mip(
-            join_worlds(shared, rule, weight=weight, best=best),
+            join_worlds(shared, rule, weight=worlds.weight, best=best),
             watch,
             start=point,
             on_step=lambda cost, least: watch.report(-cost, -least),
