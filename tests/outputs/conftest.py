@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
 
-    from playwright.sync_api import Browser, Page, Route
+    from playwright.sync_api import Browser, CDPSession, Page, Route
 
     OpenPage = Callable[..., AbstractContextManager[Page]]
 
@@ -102,7 +102,13 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture
-def open_page(browser: Browser, tmp_path: Path) -> OpenPage:
+def meters() -> dict[Page, CDPSession]:
+    """Return what has measured each page's work since before it was opened."""
+    return {}
+
+
+@pytest.fixture
+def open_page(browser: Browser, tmp_path: Path, meters: dict[Page, CDPSession]) -> OpenPage:
     """Open a page from a file; afterwards nothing was fetched and nothing complained."""
 
     @contextmanager
@@ -136,6 +142,8 @@ def open_page(browser: Browser, tmp_path: Path) -> OpenPage:
                 route.abort()
 
         page.route("**/*", block)
+        meters[page] = context.new_cdp_session(page)
+        meters[page].send("Performance.enable")
         page.goto(path.as_uri())
         page.wait_for_selector(ready)
         page.evaluate(INKED)
@@ -191,14 +199,14 @@ def check_map_with_axe(
 
 
 @pytest.fixture
-def measure_work_s() -> Callable[[Page], float]:
+def measure_work_s(meters: dict[Page, CDPSession]) -> Callable[[Page], float]:
     """Return a page's seconds of work so far, whatever else this machine does meanwhile."""
 
     def measure(page: Page) -> float:
-        session = page.context.new_cdp_session(page)
-        session.send("Performance.enable")
-        metrics = session.send("Performance.getMetrics")["metrics"]
-        return float({metric["name"]: metric["value"] for metric in metrics}["TaskDuration"])
+        metrics = meters[page].send("Performance.getMetrics")["metrics"]
+        work_s = float({metric["name"]: metric["value"] for metric in metrics}["TaskDuration"])
+        assert work_s > 0.01, "nothing was measured"
+        return work_s
 
     return measure
 
