@@ -40,12 +40,15 @@ def test_a_site_that_one_future_spares_is_no_no_regret_site(robust_plan: SitingP
 
 @pytest.mark.browser
 def test_the_map_says_how_often_a_site_is_chosen(
-    open_page: Callable[..., AbstractContextManager[Page]], robust_plan: SitingPlan
+    open_page: Callable[..., AbstractContextManager[Page]],
+    check_with_axe: Callable[[Page], None],
+    robust_plan: SitingPlan,
 ) -> None:
     with open_page(render_map(robust_plan)) as page:
         summary = page.locator("#panel-summary").inner_text()
         for words in ("Whichever future comes", "Few come", "0 sites are no-regret, 0 of them"):
             assert words in summary
+        check_with_axe(page)
         page.locator("#tab-list").click()
         page.locator("#hits .hit-site").first.click()
         assert "2 of 3" in page.locator(".detail-body").inner_text()

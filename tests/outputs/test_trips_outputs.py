@@ -54,10 +54,13 @@ def test_the_report_tells_of_the_trips(plan: SitingPlan, tmp_path: Path) -> None
 
 @pytest.mark.browser
 def test_trips_are_drawn_and_chosen(
-    open_page: Callable[..., AbstractContextManager[Page]], plan: SitingPlan
+    open_page: Callable[..., AbstractContextManager[Page]],
+    check_with_axe: Callable[[Page], None],
+    plan: SitingPlan,
 ) -> None:
     with open_page(render_map(plan)) as page:
         assert "100 of 100 cars a day" in page.locator("#panel-summary").inner_text()
+        check_with_axe(page)
         # Here, WEST, the old charger, EAST, There: four stretches.
         assert page.evaluate("siting.page.model.trips.stretches.map((s) => s.cars)") == [100] * 4
         drawn = int(page.evaluate("inked", "points"))
@@ -72,6 +75,7 @@ def test_trips_are_drawn_and_chosen(
         detail = page.locator(".detail-body").inner_text()
         assert "EAST, after 3 km" in detail
         assert "EAST, after 5 km" in detail
+        check_with_axe(page)
         # A click on the road between the marks chooses the stretch.
         page.keyboard.press("Escape")
         x, y = page.evaluate(
