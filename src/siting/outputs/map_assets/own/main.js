@@ -271,7 +271,7 @@
       if (!on) onScreen = null;
     }
 
-    map.options.minZoom = 5;
+    map.options.minZoom = 4;
     map.options.maxZoom = 19;
     setTheme();
     fitAll(false);
