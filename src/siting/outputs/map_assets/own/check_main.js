@@ -170,7 +170,7 @@
       });
     }
 
-    map.options.minZoom = 5;
+    map.options.minZoom = 4;
     map.options.maxZoom = 19;
     // The body is the plan's; what this page has no use for stays away.
     for (const id of ["moments", "themes", "print", "network-row", "scale", "sheet"]) $(id).hidden = true;
