@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from siting.domain import Engine
 from siting.instance import SitingInstance, evaluate, no_requirements
 from siting.optimise.fairness import solve_fair
 from siting.optimise.result import SolveOptions
@@ -107,3 +112,36 @@ def test_what_cannot_be_met_has_no_plan() -> None:
     fair = solve_fair(instance, objective=Objective.MAX_MIN, options=OPTIONS)
     assert fair.result.decision is None
     assert fair.price == 0
+
+
+@settings(max_examples=12)
+@given(seed=st.integers(0, 10_000), objective=st.sampled_from(list(Objective)[1:]))
+def test_prices_leave_an_interval_that_holds_what_is_known_exactly(
+    seed: int, objective: Objective
+) -> None:
+    rng = np.random.default_rng(seed)
+    instance = two_towns_and_a_village(budget=float(rng.integers(1, 3))).replace(
+        demand_kwh_per_day=np.diag(rng.integers(2, 12, 3) * 1.0),
+        tier_capacity_kwh_per_day=rng.integers(3, 12, (3, 1)) * 1.0,
+    )
+    exact = solve_fair(instance, objective=objective, options=OPTIONS)
+    by_prices = replace(OPTIONS, engine=Engine.LAGRANGIAN)
+    fair = solve_fair(instance, objective=objective, options=by_prices)
+    assert fair.result.decision is not None
+    evaluation = evaluate(instance, fair.result.decision)
+    assert evaluation.feasible
+    wanted = instance.demand_kwh_per_day.sum(axis=0)
+    served = evaluation.served_kwh_per_day.sum(axis=0) / wanted
+    assert (served >= fair.level - 1e-6).all()
+    assert fair.level.min() <= exact.level_most.min() + 1e-6
+    assert fair.level_most.min() >= exact.level.min() - 1e-6
+    assert fair.total.decision is not None
+    by_total = evaluate(instance, fair.total.decision).served_kwh_per_day.sum(axis=0) / wanted
+    assert fair.level.min() >= by_total.min() - 1e-6
+
+
+def test_prices_find_the_site_that_two_towns_share() -> None:
+    by_prices = replace(OPTIONS, engine=Engine.LAGRANGIAN)
+    fair = solve_fair(two_towns_and_a_village(), objective=Objective.MAX_MIN, options=by_prices)
+    assert fair.level[:2] == pytest.approx([8 / 14, 8 / 14], abs=1e-3)
+    assert fair.level_most[0] >= 8 / 14 - 1e-9

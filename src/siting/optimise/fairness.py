@@ -3,10 +3,9 @@
     max-min         max θ   s.t.  every brand is served at least θ of what it wants
     lexicographic   max-min; then, with those who cannot have more held there, the same for the rest
 
-Both are solved by a sequence of questions whether a plan keeps service floors: θ is bisected until
-it is known within the gap asked, and at the levels found the total is made as large as can be. A
-small instance asks HiGHS, which knows; a large one looks for the least cost of the floors, whose
-prices bound θ even where no plan was found.
+At the levels found the total is made as large as can be. On a small instance HiGHS is asked
+whether a plan keeps a level, and θ is bisected until it is known within the gap asked; on a large
+one prices bound θ and annealing looks for plans (`common_level`), and θ lies between the two.
 """
 
 from __future__ import annotations
@@ -18,10 +17,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from siting.domain import FloatArray, SolveStatus, frozen_array
+from siting.domain import Engine, FloatArray, SolveStatus, frozen_array
 from siting.instance import evaluate
 from siting.optimise.assignment import assign_drivers
-from siting.optimise.least_cost import find_least_cost
+from siting.optimise.common_level import find_common_level
 from siting.optimise.limits import Watch, compute_gap
 from siting.optimise.result import WarmStart
 from siting.optimise.solve import solve
@@ -41,10 +40,10 @@ if TYPE_CHECKING:
 FLOOR_SLACK = 1e-7
 # Any plan answers whether a level can be had.
 ANY_PLAN_GAP = 0.999
-# Part of the time limit that one question of the bisection may take.
+# Part of the time limit that one question about a level may take.
 TIME_SHARE = 0.25
-# Annealings for one question.
-N_TRY = 3
+# Annealings for a common level, and for what one brand could have beside it.
+N_TRY, N_TRY_ALONE = 4, 1
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -184,8 +183,9 @@ class _Search:
 
     @cached_property
     def small(self) -> bool:
-        """Whether HiGHS answers at once."""
-        return build_problem(self.instance).links.n_link <= LINKS_FOR_HIGHS
+        """Whether HiGHS answers at once, and may."""
+        by_prices = self.options.engine is Engine.LAGRANGIAN
+        return not by_prices and build_problem(self.instance).links.n_link <= LINKS_FOR_HIGHS
 
     def floored(self, level: FloatArray) -> SitingInstance:
         """Return the instance with the levels as floors, beside its own."""
@@ -207,8 +207,56 @@ class _Search:
         self.interrupted = self.interrupted or result.interrupted
         return result
 
-    def reach(self, level: FloatArray, raised: BoolArray) -> _Reply:
-        """Ask whether the levels can be had at all.
+    def climb(
+        self, best: _Found, raised: BoolArray, *, most: float, n_try: int | None = None
+    ) -> _Reply:
+        """Look for a higher common level of some brands, while all keep the levels they have.
+
+        Parameters
+        ----------
+        best
+            The plan in hand, and the levels to keep.
+        raised
+            (n_brand,) the brands whose common level is looked for.
+        most
+            What the level is known to be at most.
+        n_try
+            Most annealings; N_TRY where left out.
+        """
+        least = float(self.shares(best.decision)[raised].min())
+        if most - least <= self.options.gap:
+            return _Reply(decision=None, most=max(least, most))
+        kept = best.level * (1 - FLOOR_SLACK)
+        instance = self.floored(np.where(raised, most, kept))
+        options = replace(self.options, time_limit_s=self.options.time_limit_s * TIME_SHARE)
+        with Watch(options) as watch:
+            problem = build_problem(instance, service_weight=0.0, cost_weight=1.0)
+            found = find_common_level(
+                problem,
+                watch,
+                wanted_kwh=instance.demand_kwh_per_day.sum(axis=0)[problem.floor_brand],
+                raised=raised[problem.floor_brand],
+                least=least,
+                most=most,
+                start=best.decision.tier_of_site,
+                n_try=N_TRY if n_try is None else n_try,
+            )
+            self.interrupted = self.interrupted or watch.interrupted
+        decision, above = None, found.most
+        while found.tier_of_site is not None and above - least > self.options.gap / 4:
+            asked = found.level if decision is None else (least + above) / 2
+            levels = np.where(raised, asked * (1 - FLOOR_SLACK), kept)
+            split = assign_drivers(self.floored(levels), found.tier_of_site)
+            if split is not None:
+                decision, least = split, max(asked, float(self.shares(split)[raised].min()))
+            elif decision is None:
+                break
+            else:
+                above = asked
+        return _Reply(decision=decision, most=found.most)
+
+    def ask(self, level: FloatArray, raised: BoolArray) -> _Reply:
+        """Ask HiGHS whether the levels can be had at all.
 
         Parameters
         ----------
@@ -218,25 +266,10 @@ class _Search:
             (n_brand,) the brands whose common level is in question.
         """
         limit_s = self.options.time_limit_s * TIME_SHARE
-        if self.small:
-            result = self.solve(level, gap=ANY_PLAN_GAP, time_limit_s=limit_s)
-            impossible = result.status is SolveStatus.INFEASIBLE
-            most = float(level[raised].min()) if impossible else math.inf
-            return _Reply(decision=result.decision, most=most)
-        instance = self.floored(level)
-        options = replace(self.options, gap=ANY_PLAN_GAP, time_limit_s=limit_s)
-        with Watch(options) as watch:
-            problem = build_problem(instance, service_weight=0.0, cost_weight=1.0)
-            found = find_least_cost(problem, watch, n_budget=N_TRY)
-            self.interrupted = self.interrupted or watch.interrupted
-        decision = None
-        if found.plan is not None:
-            decision = assign_drivers(instance, found.plan.tier_of_site(problem))
-        wanted = instance.demand_kwh_per_day.sum(axis=0)
-        held = instance.requirements.floor_by_brand > level  # the study's own floor is higher
-        wanted = np.where(raised & ~held, wanted, 0.0)[problem.floor_brand]
-        asked = float(level[raised].min())
-        return _Reply(decision=decision, most=found.most_level(problem, wanted, level=asked))
+        result = self.solve(level, gap=ANY_PLAN_GAP, time_limit_s=limit_s)
+        impossible = result.status is SolveStatus.INFEASIBLE
+        most = float(level[raised].min()) if impossible else math.inf
+        return _Reply(decision=result.decision, most=most)
 
     def shares(self, decision: Decision) -> FloatArray:
         """(n_brand,) share of its demand that a plan serves each brand; 1 where it wants none."""
@@ -257,42 +290,60 @@ class _Search:
         return share
 
     def raise_level(self, best: _Found, free: BoolArray) -> _Found:
-        """Raise the common level of the free brands until it is known within the gap."""
-        level, decision = best.level.copy(), best.decision
+        """Raise the common level of the free brands."""
+        most = float(best.most[free].min())
+        if self.small:
+            decision, most = self.bisect(best, free, most=most)
+        else:
+            reply = self.climb(best, free, most=most)
+            decision, most = reply.decision or best.decision, reply.most
         least = float(self.shares(decision)[free].min())
-        most = max(least, float(best.most[free].min()))
+        return _Found(
+            decision=decision,
+            level=np.where(free, least, best.level),
+            most=np.where(free, max(least, most), best.most),
+        )
+
+    def bisect(self, best: _Found, free: BoolArray, *, most: float) -> tuple[Decision, float]:
+        """Bisect the common level until it is known within the gap."""
+        decision = best.decision
+        least = float(self.shares(decision)[free].min())
         missed = most  # the lowest level that no plan was found for
         while min(missed, most) - least > self.options.gap and not self.interrupted:
             asked = (least + min(missed, most)) / 2
-            reply = self.reach(np.where(free, asked, level * (1 - FLOOR_SLACK)), free)
-            most = max(least, min(most, reply.most))
+            reply = self.ask(np.where(free, asked, best.level * (1 - FLOOR_SLACK)), free)
+            most = min(most, reply.most)
             if reply.decision is None:
                 missed = asked
             else:
                 decision = reply.decision
                 least = max(asked, float(self.shares(decision)[free].min()))
-                most, missed = max(most, least), max(missed, least)
-        level[free] = least
-        return _Found(decision=decision, level=level, most=np.where(free, most, best.most))
+        return decision, most
 
     def hold_back(self, best: _Found, free: BoolArray) -> tuple[_Found, BoolArray]:
         """Find who of the free cannot have more than the common level, and hold them there."""
-        still, decision = free.copy(), best.decision
+        still, decision, most = free.copy(), best.decision, self.reachable()
         for b in np.flatnonzero(free):
             asked = best.level.copy()
             asked[b] += self.options.gap
             if (self.shares(decision) >= asked - FLOOR_SLACK).all():
                 continue
             this = np.arange(free.size) == b
-            found = self.reach(np.where(this, asked, asked * (1 - FLOOR_SLACK)), this).decision
-            if found is None:
+            if self.small:
+                reply = self.ask(np.where(this, asked, asked * (1 - FLOOR_SLACK)), this)
+            else:
+                here = replace(best, decision=decision)
+                reply = self.climb(here, this, most=most[b], n_try=N_TRY_ALONE)
+            most[b] = min(most[b], reply.most)
+            found = reply.decision
+            if found is None or self.shares(found)[b] < asked[b] - FLOOR_SLACK:
                 still[b] = False
             elif self.shares(found)[still].min() >= self.shares(decision)[still].min():
                 decision = found
         if still.sum() == free.sum():  # each can have more, but not all at once
             first = int(np.flatnonzero(free)[np.argmin(self.shares(decision)[free])])
             still[first] = False
-        most = np.where(still, self.reachable(), best.most)
+        most = np.where(free, np.maximum(most, best.level), best.most)
         return _Found(decision=decision, level=best.level, most=most), still
 
 

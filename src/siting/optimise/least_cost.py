@@ -71,35 +71,12 @@ class LeastCost:
     least_cny: float
     point: DualPoint
 
-    def most_level(
-        self, problem: TierProblem, wanted_kwh_per_day: FloatArray, *, level: float
-    ) -> float:
-        """Return what a floor common to some brands can be at most within the budget.
-
-        At fixed prices the bound of the cost grows with the floors in proportion, so that it
-        reaches the budget at one level.
-
-        Parameters
-        ----------
-        problem
-            What was solved, with its budget.
-        wanted_kwh_per_day
-            (n_floor,) what the brands want that have the common floor; 0 for all others.
-        level
-            The common floor that was solved for, as a share of what they want.
-        """
-        slope = float(self.point.prices.floor @ wanted_kwh_per_day)
-        if slope <= 0.0 or not math.isfinite(self.point.bound):
-            return math.inf
-        return level + (problem.menu.budget + self.point.bound) / slope
-
 
 def find_least_cost(
     problem: TierProblem,
     watch: Watch,
     *,
     start: IntArray | None = None,
-    n_budget: int = N_BUDGET,
 ) -> LeastCost:
     """Find a cheap plan that keeps the floors, and what no plan can cost less than.
 
@@ -111,23 +88,21 @@ def find_least_cost(
         Gap, limits and seed.
     start
         (n_site,) tiers of a plan that keeps every constraint.
-    n_budget
-        Most budgets to try; the first is all the money there is where no plan is known.
     """
-    useful = _find_useful(problem)
+    useful = find_useful(problem)
     step = _find_step(problem.menu.cost[useful])
-    point = _bound_cost(problem, useful, watch)
+    point = bound_cost(problem, useful, watch)
     least = _multiple_above(-point.bound, step)
     if least > min(float(_dearest(problem).sum()), problem.menu.budget) * (1.0 + SAME_COST):
         return LeastCost(plan=None, least_cny=math.inf, point=point)
     weight = np.maximum(point.prices.floor, LEAST_FELT * point.prices.floor.max(initial=0.0))
     plan = None
     if start is not None:
-        service = _price_service(problem, weight, problem.menu.budget)
+        service = price_service(problem, weight, problem.menu.budget)
         plan = _keep(problem, stand(service, columns_of(problem, start)))
     all_money = problem.menu.budget < NO_BUDGET_CNY and plan is None
     too_low = least - step
-    for number in range(n_budget):
+    for number in range(N_BUDGET):
         cost = math.inf if plan is None else -plan.value
         if watch.stop_reason is not None or compute_gap(cost, least) <= watch.limits.gap:
             break
@@ -137,7 +112,7 @@ def find_least_cost(
             budget = problem.menu.budget
         if not too_low < budget < cost:
             break
-        service = _price_service(problem, weight, budget)
+        service = price_service(problem, weight, budget)
         found = anneal(
             service,
             stand(service, first_order(problem, point)),
@@ -151,20 +126,21 @@ def find_least_cost(
         kept = _keep(problem, found)
         if kept is None:
             too_low = budget if budget < problem.menu.budget else too_low
-            weight = _raise_missed(problem, weight, _serve(problem, found))
+            weight = raise_missed(problem.floor_kwh, weight, serve(problem, found))
         elif plan is None or kept.value > plan.value:
             plan = kept
     return LeastCost(plan=plan, least_cny=least, point=point)
 
 
-def _raise_missed(problem: TierProblem, weight: FloatArray, served: FloatArray) -> FloatArray:
+def raise_missed(
+    floor_kwh: FloatArray, weight: FloatArray, served: FloatArray, *, power: float = RISE
+) -> FloatArray:
     """Return weights that feel a missed floor more and a kept one less; their sum's worth stays."""
-    floor_kwh = problem.floor_kwh
-    raised = weight * np.clip(floor_kwh / np.maximum(served, 1e-9), 0.9, 1.1) ** RISE
+    raised = weight * np.clip(floor_kwh / np.maximum(served, 1e-9), 0.9, 1.1) ** power
     return np.asarray(raised * (weight @ floor_kwh) / (raised @ floor_kwh), dtype=np.float64)
 
 
-def _find_useful(problem: TierProblem) -> BoolArray:
+def find_useful(problem: TierProblem) -> BoolArray:
     """(n_column,) columns that no other of their site can stand in for at no more cost and power.
 
     A tier is never worth more than what it can give to all that is within its reach.
@@ -187,13 +163,15 @@ def _find_useful(problem: TierProblem) -> BoolArray:
     return useful
 
 
-def _bound_cost(problem: TierProblem, useful: BoolArray, watch: Watch) -> DualPoint:
-    """Return the prices of the highest bound of the cost."""
+def bound_cost(
+    problem: TierProblem, useful: BoolArray, watch: Watch, *, prices: Prices | None = None
+) -> DualPoint:
+    """Return the prices of the highest bound of the cost, from prices that are nearly so."""
     menu, fixings = problem.menu, Fixings(allowed=useful, required=problem.required)
     unlimited = replace(problem, menu=menu._replace(budget=NO_BUDGET_CNY))
     fresh = start_descent(problem)
     per_kwh = float(np.median(menu.cost[useful] / np.maximum(menu.kwh[useful], 1.0)))
-    prices = Prices(
+    prices = prices or Prices(
         row=np.full_like(fresh.prices.row, per_kwh / 2),
         floor=np.full_like(fresh.prices.floor, per_kwh),
         side=fresh.prices.side,
@@ -202,7 +180,9 @@ def _bound_cost(problem: TierProblem, useful: BoolArray, watch: Watch) -> DualPo
     dearest = float(_dearest(problem).sum())
     before, at_rest = math.inf, 0
     for _ in range(DESCENTS):
-        aim = -AIM * max(-point.bound, per_kwh) if math.isfinite(point.bound) else -dearest
+        aim = -min(dearest, AIM * menu.budget)
+        if math.isfinite(point.bound):
+            aim = -AIM * max(-point.bound, per_kwh)
         point = descend(unlimited, point, fixings, n_iteration=N_ITERATION, aim=aim)
         watch.spend(N_ITERATION * problem.reach.worth.size)
         at_rest = at_rest + 1 if before - point.bound < LEAST_RISE * abs(point.bound) else 0
@@ -236,7 +216,7 @@ def _multiple_below(cost_cny: float, step: float) -> float:
     return math.floor(cost_cny * (1.0 + SAME_COST) / step) * step if step else cost_cny
 
 
-def _price_service(problem: TierProblem, weight: FloatArray, budget: float) -> TierProblem:
+def price_service(problem: TierProblem, weight: FloatArray, budget: float) -> TierProblem:
     """Return the main model under a budget, without floors, each brand's energy at its weight."""
     n_row = problem.reach.kwh.size
     worth = (problem.reach.share @ weight)[problem.reach.row]
@@ -249,13 +229,13 @@ def _price_service(problem: TierProblem, weight: FloatArray, budget: float) -> T
     )
 
 
-def _serve(problem: TierProblem, search: TierSearch) -> FloatArray:
+def serve(problem: TierProblem, search: TierSearch) -> FloatArray:
     """(n_floor,) energy that the flow where the search stands serves each floored brand."""
     return np.asarray((problem.reach.kwh - search.flows.unserved) @ problem.reach.share)
 
 
 def _keeps_floors(problem: TierProblem, search: TierSearch) -> bool:
-    served = _serve(problem, search)
+    served = serve(problem, search)
     return bool((served >= problem.floor_kwh * (1.0 - FLOORS_KEPT_TO)).all())
 
 
