@@ -754,4 +754,17 @@ def main() -> None:
     """Run the command line; Ctrl-C and SIGTERM stop it in the background, too."""
     for which in STOP_SIGNALS:
         signal.signal(which, signal.default_int_handler)
-    app()
+    try:
+        app()
+    except SystemExit as ended:
+        _end_without_solvers(ended)
+        raise
+
+
+def _end_without_solvers(ended: SystemExit) -> None:
+    """End at once if a solver that was told to stop is still at work; waiting for it is slow."""
+    mip = sys.modules.get("siting.optimise.mip")
+    if mip is not None and mip.has_left_behind():
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(ended.code if isinstance(ended.code, int) else ExitCode.UNEXPECTED)

@@ -2,13 +2,19 @@
 
 The models of the classic family are built in one go from arrays, without an object for each
 variable, and are always minimised. HiGHS is called through its own interface, which keeps the
-incumbent at every limit and stops when it is told to; SCIP, the second opinion, comes with
-OR-Tools.
+incumbent at every limit; SCIP, the second opinion, comes with OR-Tools.
+
+Both run in threads of their own, for neither stops when it is told to: inside a heuristic at the
+root HiGHS looks up after seconds only. One that does not come back is left to itself, and what
+HiGHS had told by then, its best point and its bound, is the answer.
 """
 
 from __future__ import annotations
 
+import atexit
 import math
+import os
+import sys
 import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -27,6 +33,12 @@ if TYPE_CHECKING:
     from siting.optimise.limits import Watch
 
 POLL_S = 0.05
+# How long a solver may take to come back once it was told to stop: after Ctrl-C, and after a time
+# limit as a share of that limit.
+GRACE_S, GRACE_SHARE, LEAST_GRACE_S = 0.5, 0.05, 0.1
+# The name of a thread whose solver was left to itself.
+LEFT_BEHIND = "solver left behind"
+LEAST_PRIORITY = 19
 # What one node of a solver's tree costs in passes over the matrix: it turns a work limit into a
 # limit of nodes, which both solvers keep deterministically.
 PASSES_PER_NODE = 100
@@ -195,24 +207,88 @@ def _solve_highs(
         point = highspy.HighsSolution()
         point.col_value = list(start)
         solver.setSolution(point)
-    told: list[tuple[float, float]] = []
-    solver.cbMipInterrupt += lambda event: told.append(
-        (event.data_out.mip_primal_bound, event.data_out.mip_dual_bound)
-    )
+    heard = _Heard(solver)
     solver.HandleUserInterrupt = True
-    solver.startSolve()
-    last: tuple[float, float] | None = None
+    thread = solver.startSolve()
+    patience = _Patience(watch)
     while not solver.wait(POLL_S)[0]:
         if watch.interrupted:
             solver.cancelSolve()
-        # HiGHS speaks from a thread of its own; the caller is told from this one.
-        if on_step is not None and told and told[-1] != last:
-            last = told[-1]
-            on_step(*last)
-        del told[:-1]
+        if on_step is not None and heard.takes_news():
+            on_step(heard.objective, heard.bound)  # HiGHS speaks from another thread than this
+        if patience.has_run_out():
+            solver.cancelSolve()
+            _leave_behind(thread)
+            return heard.answer
+    return _read_highs(solver, is_mip=bool(model.integer.any()))
+
+
+class _Heard:
+    """What HiGHS tells while it runs: its best point, its objective and its bound."""
+
+    def __init__(self, solver: Any) -> None:  # noqa: ANN401 - highspy has no types
+        self.objective, self.bound = math.inf, -math.inf
+        self._passed_on = (self.objective, self.bound)
+        self._values: FloatArray | None = None
+        self._nodes = 0
+        solver.cbMipInterrupt += self._hear
+        solver.cbMipImprovingSolution += self._keep
+
+    def _hear(self, event: Any) -> None:  # noqa: ANN401 - as above
+        data = event.data_out
+        self.objective, self.bound = float(data.mip_primal_bound), float(data.mip_dual_bound)
+        self._nodes = int(data.mip_node_count)
+
+    def _keep(self, event: Any) -> None:  # noqa: ANN401 - as above
+        self._values = np.array(event.data_out.mip_solution, dtype=float)
+
+    def takes_news(self) -> bool:
+        """Whether objective or bound have moved since this was last asked."""
+        before, self._passed_on = self._passed_on, (self.objective, self.bound)
+        return before != self._passed_on
+
+    @property
+    def answer(self) -> _Raw:
+        """What is known so far; nothing that HiGHS tells later changes it."""
+        return _Raw(values=self._values, bound=self.bound, nodes=self._nodes, infeasible=False)
+
+
+class _Patience:
+    """Counts how long a solver has been asked to stop."""
+
+    def __init__(self, watch: Watch) -> None:
+        self._watch = watch
+        self._asked_s: float | None = None
+
+    def has_run_out(self) -> bool:
+        """Whether to wait no longer; to be asked again and again."""
+        watch = self._watch
+        if not watch.must_stop:
+            return False
+        self._asked_s = watch.seconds if self._asked_s is None else self._asked_s
+        share = GRACE_SHARE * watch.limits.time_limit_s
+        return watch.seconds - self._asked_s > max(LEAST_GRACE_S, min(GRACE_S, share))
+
+
+def _leave_behind(thread: threading.Thread) -> None:
+    """Use a solver's thread no more, give way to all others, and let no process end under it.
+
+    An interpreter that is taken down under a solver crashes; `siting.cli.main` ends without it.
+    """
+    thread.name = LEFT_BEHIND
+    atexit.register(thread.join)
+    if sys.platform == "linux" and thread.native_id is not None:  # the only one to rank threads
+        os.setpriority(os.PRIO_PROCESS, thread.native_id, LEAST_PRIORITY)
+
+
+def has_left_behind() -> bool:
+    """Whether a solver that was told to stop is still at work, its answer no longer wanted."""
+    return any(thread.name == LEFT_BEHIND for thread in threading.enumerate())
+
+
+def _read_highs(solver: Any, *, is_mip: bool) -> _Raw:  # noqa: ANN401 - as above
     status, info = solver.getModelStatus(), solver.getInfo()
     found = info.primal_solution_status == highspy.SolutionStatus.kSolutionStatusFeasible
-    is_mip = bool(model.integer.any())
     return _Raw(
         values=np.asarray(solver.getSolution().col_value, dtype=float) if found else None,
         bound=float(info.mip_dual_bound if is_mip else info.objective_function_value)
@@ -296,8 +372,13 @@ def _run_scip(
     answer: list[model_builder.SolveStatus] = []
     thread = threading.Thread(target=lambda: answer.append(solver.solve(model)), daemon=True)
     thread.start()
+    patience = _Patience(watch)
     while thread.is_alive():
         thread.join(POLL_S)
         if watch.interrupted:
             solver.stop_search()  # type: ignore[no-untyped-call]
+        if thread.is_alive() and patience.has_run_out():
+            solver.stop_search()  # type: ignore[no-untyped-call]
+            _leave_behind(thread)
+            return model_builder.SolveStatus.NOT_SOLVED
     return answer[0] if answer else model_builder.SolveStatus.ABNORMAL

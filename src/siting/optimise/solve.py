@@ -228,7 +228,8 @@ class _Run:
         """Find prices for what a MIP solver has proven, so that part of it can be checked."""
         if self.infeasible:
             return
-        limits = Limits(gap=self.watch.limits.gap, work_limit=PRICING_WORK)
+        work = INTERRUPTED_PRICING_WORK if self.watch.interrupted else PRICING_WORK
+        limits = Limits(gap=self.watch.limits.gap, work_limit=work)
         self._take_point(
             descend_to_rest(
                 self.problem,
@@ -282,7 +283,8 @@ class _Run:
         if self.plan is not None and self.decision is None:
             self.objective = -math.inf
             self._assign(self.plan.tier_of_site(self.problem))
-        if self.decision is not None and self.problem.links.n_link <= MOST_LINKS_FOR_HIGHS:
+        small = self.problem.links.n_link <= MOST_LINKS_FOR_HIGHS
+        if self.decision is not None and small and not self.watch.interrupted:
             self.decision = spare_money(self.instance, self.decision)
             self.objective = evaluate(self.instance, self.decision).objective_kwh_per_day
         multipliers, by_duality = None, math.inf
@@ -314,7 +316,7 @@ class _Run:
         )
 
 
-PRICING_WORK = 2_000.0
+PRICING_WORK, INTERRUPTED_PRICING_WORK = 2_000.0, 100.0
 
 
 def expect_plan(result: SolveResult) -> Decision:
