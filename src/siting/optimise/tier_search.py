@@ -316,16 +316,18 @@ def _try(
 @compiled
 def _open_only(reach: Reach, menu: Menu, flows: Flows, plan: Plan, columns: KernelArray) -> None:
     """Close what is not listed, then open the list in its order, as far as the rows allow."""
-    wanted = np.full(plan.column.size, -1)
+    # Kernels are compiled once for every width of their integers: here all have one.
+    none = int(np.int64(-1))
+    wanted = np.full(plan.column.size, none)
     for column in columns:
         if wanted[menu.site[column]] < 0:
             wanted[menu.site[column]] = column
     for site in range(plan.column.size):
         if plan.column[site] >= 0 and plan.column[site] != wanted[site]:
-            _put(reach, menu, flows, plan, site, -1)
+            _put(reach, menu, flows, plan, site, none)
     room = menu.budget * (1.0 + SAME)
     for column in columns:
-        site = menu.site[column]
+        site = int(np.int64(menu.site[column]))
         if wanted[site] == column and plan.column[site] < 0:
             fits = _fits(menu, plan, -1, column, -1, -1)
             if fits and plan.total[SPENT] + menu.cost[column] <= room:
