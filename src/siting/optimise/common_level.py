@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from siting.instance import CLOSED
 from siting.optimise.lagrangian import Fixings
 from siting.optimise.least_cost import (
     FLOORS_KEPT_TO,
@@ -112,7 +113,7 @@ def find_common_level(
             warm=WARM_AGAIN,
             seed=watch.limits.seed + number,
         )
-        column = found.plan.column[found.plan.column >= 0]
+        column = found.plan.column[found.plan.column != CLOSED]
         served = serve(problem, found)
         level = float((served / wanted_kwh)[raised].min())
         kept = served >= problem.floor_kwh * (1.0 - FLOORS_KEPT_TO)

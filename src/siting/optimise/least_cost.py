@@ -23,6 +23,7 @@ from siting.optimise.limits import compute_gap
 from siting.optimise.tier_problem import NO_BUDGET_CNY
 from siting.optimise.tier_solver import (
     N_ITERATION,
+    WARM_AGAIN,
     TierPlan,
     anneal,
     columns_of,
@@ -43,7 +44,7 @@ DESCENTS, LEAST_RISE, AT_REST = 60, 1e-4, 3
 AIM = 1.1
 # Budgets tried, each at most this multiple of what is known not to do; moves of each annealing.
 N_BUDGET, RAISE = 7, 1.08
-MOVES_PER_COLUMN, WARM, PRICE_OF_MONEY = 20, 0.07, 0.3
+MOVES_PER_COLUMN, WARM, PRICE_OF_MONEY = 8, 0.07, 0.3
 # A floor that has no price is felt this much, as a share of the highest price.
 LEAST_FELT = 0.02
 # A missed floor is priced higher by this power of what is missing.
@@ -96,7 +97,7 @@ def find_least_cost(
     if least > min(float(_dearest(problem).sum()), problem.menu.budget) * (1.0 + SAME_COST):
         return LeastCost(plan=None, least_cny=math.inf, point=point)
     weight = np.maximum(point.prices.floor, LEAST_FELT * point.prices.floor.max(initial=0.0))
-    plan = None
+    plan, order = None, first_order(problem, point)
     if start is not None:
         service = price_service(problem, weight, problem.menu.budget)
         plan = _keep(problem, stand(service, columns_of(problem, start)))
@@ -115,14 +116,15 @@ def find_least_cost(
         service = price_service(problem, weight, budget)
         found = anneal(
             service,
-            stand(service, first_order(problem, point)),
+            stand(service, order),
             replace(point, budget_price=PRICE_OF_MONEY),
             Fixings(allowed=useful, required=problem.required),
             watch,
             n_move=MOVES_PER_COLUMN * problem.n_column,
-            warm=WARM,
+            warm=WARM if number == 0 else WARM_AGAIN,
             seed=watch.limits.seed + number,
         )
+        order = found.plan.column[found.plan.column != CLOSED]
         kept = _keep(problem, found)
         if kept is None:
             too_low = budget if budget < problem.menu.budget else too_low
