@@ -24,6 +24,7 @@ from siting.investment import (
     parse_budgets,
     solve_investment,
 )
+from siting.outputs.alliance_page import render_alliance
 from siting.outputs.manifest import build_manifest
 from siting.outputs.map_bill import build_investment_payload
 from siting.pipeline import (
@@ -266,6 +267,16 @@ def test_the_page_runs_nothing_and_shows_names_as_text(case: SitingCase, tmp_pat
     assert "<b>&" not in page
     assert "http" not in page.replace("http-equiv", "")
     assert page.count('class="en"') == page.count('class="zh"')
+
+
+def test_the_page_says_why_alone_is_below_today(investment: JointInvestment) -> None:
+    def tells(each: JointInvestment) -> bool:
+        return "Ant &lt;b&gt;&amp;: alone is below today" in render_alliance(each).decode()
+
+    worse = replace(investment)
+    vars(worse)["by_brand"] = investment.by_brand.assign(alone_share=[0.5, 1.0])
+    assert tells(worse)
+    assert not tells(investment)
 
 
 def test_the_map_shows_the_alliances_bill_and_names_its_rule(investment: JointInvestment) -> None:

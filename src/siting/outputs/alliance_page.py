@@ -45,6 +45,8 @@ if TYPE_CHECKING:
 STATES = ("today", "unified", "alone", "joint")
 STATE_COLOURS = {"today": "#b4aeb8", "unified": "#8cc5ba", "alone": "#8a8892", "joint": "#c8400f"}
 ASSETS = "alliance_assets"
+# A difference of shares that shows in whole per cents.
+SEEN_SHARE = 0.005
 
 
 def render_alliance(investment: JointInvestment, what_if: WhatIf | None = None) -> bytes:
@@ -194,10 +196,12 @@ class _Page:
                 show_millions(table["unified_worth_cny"][b]),
             ]
             rows.append(render_row(show_both(name), cells))
-        note = self.say("table_note", cutoff=f"{self.it.study.access.cutoff_minutes:g}")
-        return self._section(
-            "table_title", "", render_table(head, rows) + f'<p class="note">{note}</p>'
-        )
+        notes = [self.say("table_note", cutoff=f"{self.it.study.access.cutoff_minutes:g}")]
+        below = table["alone_share"] < table["today_share"] - SEEN_SHARE
+        if self.surplus and below.any():
+            notes.append(self.say("below_today", names=self.group(np.flatnonzero(below).tolist())))
+        words = "".join(f'<p class="note">{note}</p>' for note in notes)
+        return self._section("table_title", "", render_table(head, rows) + words)
 
     def rules(self) -> str:
         """Return the bill under every rule, as bars and figures, and who objects."""
