@@ -21,7 +21,7 @@ from siting.domain import Engine, FloatArray, SolveStatus, frozen_array
 from siting.instance import evaluate
 from siting.optimise.assignment import assign_drivers
 from siting.optimise.common_level import find_common_level
-from siting.optimise.limits import Watch, compute_gap
+from siting.optimise.limits import StopReason, Watch, compute_gap
 from siting.optimise.result import WarmStart
 from siting.optimise.solve import solve
 from siting.optimise.tier_problem import build_problem
@@ -79,8 +79,11 @@ class FairResult:
 
     @property
     def price_kwh_per_day(self) -> float:
-        """Service that the alliance gives up for fairness, by the plans in hand (kWh/day)."""
-        return self.total.objective - self.result.objective
+        """Service that the alliance gives up for fairness, by the plans in hand (kWh/day).
+
+        A fair plan that serves more than the one that looks at the total alone gives up nothing.
+        """
+        return max(0.0, self.total.objective - self.result.objective)
 
     @property
     def _has_service(self) -> bool:
@@ -146,11 +149,20 @@ def solve_fair(
             break
         best, free = search.hold_back(best, free)
     floors = np.maximum(best.level * (1 - FLOOR_SLACK), 0.0)
-    known = WarmStart(tier_of_site=best.decision.tier_of_site, multipliers=total.multipliers)
-    result = search.solve(floors, gap=options.gap, time_limit_s=options.time_limit_s, start=known)
+    in_hand = _in_hand(search.floored(floors), total, best.decision, gap_asked=options.gap)
+    result = in_hand
+    if result is None or (result.gap > options.gap and not search.interrupted):
+        known = WarmStart(tier_of_site=best.decision.tier_of_site, multipliers=total.multipliers)
+        result = search.solve(
+            floors, gap=options.gap, time_limit_s=options.time_limit_s, start=known
+        )
+        if in_hand is not None and result.objective < in_hand.objective:
+            result = replace(in_hand, stopped=result.stopped)
+    if search.interrupted:
+        result = replace(result, stopped=StopReason.INTERRUPTED)
     return FairResult(
         objective=objective,
-        result=_at_least(search.floored(floors), result, best.decision),
+        result=result,
         total=total,
         level=best.level,
         level_most=np.maximum(best.most, best.level),
@@ -347,19 +359,21 @@ class _Search:
         return _Found(decision=decision, level=best.level, most=most), still
 
 
-def _at_least(instance: SitingInstance, result: SolveResult, decision: Decision) -> SolveResult:
-    """Return the result, or the plan that found the levels where it is better or there is none."""
+def _in_hand(
+    instance: SitingInstance, total: SolveResult, decision: Decision, *, gap_asked: float
+) -> SolveResult | None:
+    """Return a plan that keeps the levels, under the bound of all plans; None if it does not."""
     evaluation = evaluate(instance, decision)
+    if not evaluation.feasible:
+        return None
     worth = evaluation.objective_kwh_per_day
-    if not evaluation.feasible or (result.decision is not None and result.objective >= worth):
-        return result
-    bound = max(result.bound, worth)
+    bound = max(total.bound, worth)
     gap = compute_gap(worth, bound)
     return replace(
-        result,
+        total,
         decision=decision,
         objective=worth,
         bound=bound,
         gap=gap,
-        status=SolveStatus.FEASIBLE,
+        status=SolveStatus.OPTIMAL if gap <= gap_asked else SolveStatus.FEASIBLE,
     )
