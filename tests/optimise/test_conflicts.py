@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import math
+import time
 from typing import Any
 
 import numpy as np
 import pytest
 
+from siting.domain import SolveStatus
 from siting.instance import SitingInstance, no_requirements
+from siting.optimise import elastic
 from siting.optimise.conflicts import find_conflict
+from siting.optimise.elastic import ElasticModel, Help, Requirement
+from siting.optimise.mip import MipResult
+from siting.pipeline import build_case, embedded_study_path, read_inputs, read_study
 
 
 def make_instance(**requirements: Any) -> SitingInstance:  # noqa: ANN401 - any field
@@ -74,3 +81,125 @@ def test_the_conflict_is_named_and_irreducible(
     requirements: dict[str, Any], keys: list[str]
 ) -> None:
     assert [fault.column for fault in find_conflict(make_instance(**requirements))] == keys
+
+
+STOPPED = MipResult(status=SolveStatus.NO_PLAN, objective=math.inf, bound=0.0, values=None)
+MINUTE_S = 60.0
+AITO_IN_REACH = 0.9633  # of its demand, whatever is built
+LOW = "lower the floor of {} to {}; this alone is enough"
+
+
+@pytest.mark.parametrize(
+    ("requirements", "changes"),
+    [
+        (
+            {"floor_by_brand": [0.5, 0.5]},
+            [
+                LOW.format("ant", "0.0%"),
+                LOW.format("bee", "0.0%"),
+                "raise the budget to 2.00 million CNY; this alone is enough",
+            ],
+        ),
+        (
+            {"floor_by_brand": [0.5, 0.0], "forbidden": [True, False], "max_sites": 2},
+            ["allow WEST; this alone is enough", LOW.format("ant", "0.0%")],
+        ),
+        (
+            {"required": [True, False], "site_grid_limit_kw": [50.0, 500.0]},
+            [
+                "raise the grid limit of WEST to 100 kW; this alone is enough",
+                "do not require WEST; this alone is enough",
+            ],
+        ),
+        (
+            {"min_sites": 2, "spacing_pairs": [[0, 1]], "budget_cny": 9e6},
+            [
+                "let 1 site stand closer than the spacing; this alone is enough",
+                "ask for no more than 1 site; this alone is enough",
+            ],
+        ),
+        (
+            {"budget_cny": 9e6, "district_min_sites": [2], "district_max_sites": [2]}
+            | {"max_sites": 1},
+            [
+                "ask for no more than 1 site in d0; this alone is enough",
+                "allow 2 sites; this alone is enough",
+            ],
+        ),
+        (  # more money would not do: only one site may be opened
+            {"floor_by_brand": [0.5, 0.5], "max_sites": 1},
+            [
+                LOW.format("ant", "0.0%"),
+                LOW.format("bee", "0.0%"),
+                "no change of this alone is enough",
+            ],
+        ),
+    ],
+)
+def test_each_is_changed_as_little_as_will_do(
+    requirements: dict[str, Any], changes: list[str]
+) -> None:
+    assert [fault.remedy for fault in find_conflict(make_instance(**requirements))] == changes
+
+
+def test_a_floor_is_lowered_to_what_can_be_served() -> None:
+    small = make_instance(floor_by_brand=[0.5, 0.0]).replace(
+        tier_capacity_kwh_per_day=[[4.0], [4.0]]
+    )
+    (fault,) = find_conflict(small)
+    assert fault.remedy == LOW.format("ant", "40.0%")
+
+
+def test_two_conflicts_are_told_apart_and_mended_together() -> None:
+    # ant is served by WEST alone, which is forbidden; EAST is required, and its grid too weak.
+    faults = find_conflict(
+        make_instance(
+            floor_by_brand=[0.5, 0.0],
+            forbidden=[True, False],
+            required=[False, True],
+            site_grid_limit_kw=[500.0, 50.0],
+            budget_cny=9e6,
+        )
+    )
+    *named, mix = faults
+    first = {fault.column for fault in named if "second conflict" not in fault.what}
+    second = {fault.column for fault in named if "second conflict" in fault.what}
+    pairs = [
+        {"requirements.forbidden", "brands: ant.floor"},
+        {"inputs.candidates: grid_limit_kw", "requirements.required"},
+    ]
+    assert [first, second] in (pairs, pairs[::-1])
+    assert {fault.remedy for fault in named} == {"no change of this alone is enough"}
+    assert mix.remedy.startswith("together: lower the floor of ant to 0.0% and") or (
+        mix.remedy.startswith("together: allow WEST") or " and allow WEST" in mix.remedy
+    )
+
+
+def test_what_does_not_help_and_what_was_not_settled_are_two_answers(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    model = ElasticModel(make_instance(floor_by_brand=[0.5, 0.5], max_sites=1))
+    budget = (Requirement.BUDGET.value,)
+    assert model.relax(budget, time_limit_s=10).help is Help.NONE
+    assert model.relax(("brands: ant.floor",), time_limit_s=10).help is Help.ENOUGH
+    monkeypatch.setattr(elastic, "solve_mip", lambda *_: STOPPED)
+    assert model.relax(("brands: ant.floor",), time_limit_s=10).help is Help.UNKNOWN
+    monkeypatch.undo()
+    both = ("brands: ant.floor", "brands: bee.floor")
+    least = model.relax(both, time_limit_s=10)
+    assert (least.help, least.share, least.proven) == (Help.ENOUGH, pytest.approx(1.0), True)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("floor", [0.97, 0.96])
+def test_a_floor_of_wuhan_that_cannot_be_met_is_told_within_a_minute(floor: float) -> None:
+    instance = build_case(read_inputs(read_study(embedded_study_path()))).instance
+    asked = instance.requirements
+    floors = np.where(np.arange(instance.n_brand) == 0, floor, asked.floor_by_brand)
+    began_s = time.perf_counter()
+    faults = find_conflict(instance.replace(requirements=asked.replace(floor_by_brand=floors)))
+    assert time.perf_counter() - began_s < MINUTE_S
+    assert "brands: aito.floor" in {fault.column for fault in faults}
+    if floor > AITO_IN_REACH:
+        assert len(faults) == 1

@@ -211,15 +211,18 @@ def _solve_highs(
     solver.HandleUserInterrupt = True
     thread = solver.startSolve()
     patience = _Patience(watch)
-    while not solver.wait(POLL_S)[0]:
-        if watch.interrupted:
-            solver.cancelSolve()
-        if on_step is not None and heard.takes_news():
-            on_step(heard.objective, heard.bound)  # HiGHS speaks from another thread than this
-        if patience.has_run_out():
+    try:
+        while not solver.wait(POLL_S)[0]:
+            if watch.interrupted:
+                solver.cancelSolve()
+            if on_step is not None and heard.takes_news():
+                on_step(heard.objective, heard.bound)  # HiGHS speaks from another thread than this
+            if patience.has_run_out():
+                return heard.answer
+    finally:  # also where Ctrl-C is no watch's to keep
+        if solver.is_solver_running():
             solver.cancelSolve()
             _leave_behind(thread)
-            return heard.answer
     return _read_highs(solver, is_mip=bool(model.integer.any()))
 
 
