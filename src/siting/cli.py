@@ -581,6 +581,9 @@ def batch(
     timeout_minutes: Annotated[
         float, typer.Option(min=0.01, help="How long one study may take.")
     ] = 60.0,
+    memory_mib: Annotated[
+        float, typer.Option(min=1, help="How much memory one study may take; no limit if not set.")
+    ] = math.inf,
 ) -> None:
     """Run many studies, each alone in its process; run again, it goes on where it stopped."""
     from siting.batch.jobs import read_jobs  # noqa: PLC0415 - keeps `--help` quick
@@ -602,6 +605,7 @@ def batch(
             workers=workers or os.cpu_count() or 1,
             scheduler=scheduler,
             timeout_s=timeout_minutes * SECONDS_PER_MINUTE,
+            memory_mib=memory_mib,
             on_record=show,
         )
     n_planned = sum(record.outcome is Outcome.PLANNED for record in records)

@@ -239,6 +239,7 @@ def test_one_worker_and_eight_write_the_same_bytes(study_path: Path, tmp_path: P
 
 CRASH = "import os, sys; sys.stdin.readline(); os.kill(os.getpid(), 11)"
 HANG = "import time; time.sleep(60)"
+SWELL = "import time; held = bytearray(b'x') * (200 << 20); time.sleep(60)"
 HOLD = """
 import sys, time
 from pathlib import Path
@@ -275,6 +276,32 @@ def test_a_death_or_a_hang_is_the_studys_own(
     assert expected[1] in lost.reasons[0]
     process._timeout_s = 60
     assert process.run(job(study_path)).outcome is Outcome.PLANNED
+    process.close()
+
+
+def test_one_that_takes_too_much_memory_does_so_alone(
+    study_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start, scripts = subprocess.Popen, [SWELL]
+
+    def popen(command: list[str], **kwargs: object) -> object:
+        if scripts:
+            command = [sys.executable, "-c", scripts.pop()]
+        return start(command, **kwargs)  # type: ignore[call-overload]  # passed on as it came
+
+    monkeypatch.setattr(child.subprocess, "Popen", popen)
+    process = StudyProcess(tmp_path / "out", timeout_s=50, threads=1, memory_mib=150)
+    lost = process.run(job(study_path))
+    assert lost.outcome is Outcome.TOO_LARGE
+    assert lost.reasons == ("it took more than 150 MiB of memory, and was stopped",)
+    process._memory_mib = 4000
+    assert process.run(job(study_path)).outcome is Outcome.PLANNED
+    before = process._process
+    assert before is not None
+    process._memory_mib = 1000
+    monkeypatch.setattr(child, "WORN_SHARE", 0.05)  # it holds more than 50 MiB: replaced first
+    assert process.run(job(study_path)).outcome is Outcome.PLANNED
+    assert before.poll() is not None
     process.close()
 
 

@@ -7,11 +7,13 @@ child ends when its parent does: its input closes then, whatever killed the pare
 from __future__ import annotations
 
 import json
+import math
 import os
 import queue
 import subprocess  # siting's own interpreter and module, no shell
 import sys
 import threading
+import time
 import traceback
 from contextlib import suppress
 from pathlib import Path
@@ -26,6 +28,25 @@ if TYPE_CHECKING:
 LAST_LINES = 5
 KIB_PER_MIB = 1024
 LONGEST_REASON = 500
+# How often a child's memory is looked at; one that begins a study with more than this share of what
+# it may take is replaced first, so that no study pays for those before it.
+LOOK_S, WORN_SHARE = 0.2, 0.5
+
+
+class _TooLargeError(Exception):
+    """A child took more memory than it may."""
+
+
+def read_resident_mib(pid: int) -> float:
+    """Return the memory that a process holds (MiB), 0 if it has ended; Linux alone tells.
+
+    Raises
+    ------
+    OSError
+        Where the system does not tell.
+    """
+    pages = Path(f"/proc/{pid}/statm").read_text("ascii").split()[1:2]
+    return int(pages[0]) * os.sysconf("SC_PAGE_SIZE") / KIB_PER_MIB**2 if pages else 0.0
 
 
 class StudyProcess:
@@ -39,10 +60,15 @@ class StudyProcess:
         How long one study may take.
     threads
         How many threads a study may use.
+    memory_mib
+        How much memory its process may hold (MiB).
     """
 
-    def __init__(self, folder: Path, *, timeout_s: float, threads: int) -> None:
+    def __init__(
+        self, folder: Path, *, timeout_s: float, threads: int, memory_mib: float = math.inf
+    ) -> None:
         self._folder, self._timeout_s, self._threads = folder, timeout_s, threads
+        self._memory_mib = memory_mib
         self._process: subprocess.Popen[str] | None = None
         self._answers: queue.Queue[str] = queue.Queue()
         self._closed = False
@@ -53,16 +79,22 @@ class StudyProcess:
         with self._starting:  # so that closing never misses a child that is about to be born
             if self._closed:
                 return self._lost(job, Outcome.FAILED, "stopped before it began")
+            if self._process is not None and self._holds_more_than(WORN_SHARE * self._memory_mib):
+                self.kill()
             process = self._process if self._process is not None else self._start()
         jobs = cast("IO[str]", process.stdin)
         try:
             jobs.write(json.dumps(job.as_json()) + "\n")
             jobs.flush()
-            answer = self._answers.get(timeout=self._timeout_s)
+            answer = self._await_answer()
         except queue.Empty:
             self.kill()
             reason = f"still running after {self._timeout_s:g} s, and stopped"
             return self._lost(job, Outcome.TIMED_OUT, reason)
+        except _TooLargeError:
+            self.kill()
+            reason = f"it took more than {self._memory_mib:g} MiB of memory, and was stopped"
+            return self._lost(job, Outcome.TOO_LARGE, reason)
         except (BrokenPipeError, ValueError):
             answer = ""
         if not answer:
@@ -70,6 +102,34 @@ class StudyProcess:
             self.kill()
             return self._lost(job, Outcome.CRASHED, _describe_death(code))
         return record_from_json(json.loads(answer))
+
+    def _await_answer(self) -> str:
+        """Return the child's answer, an empty one if it has ended.
+
+        Raises
+        ------
+        queue.Empty
+            After the time that a study may take.
+        _TooLargeError
+            As soon as the child is seen to hold too much memory.
+        """
+        ends_s = time.monotonic() + self._timeout_s
+        while (left_s := ends_s - time.monotonic()) > 0:
+            with suppress(queue.Empty):
+                bounded = math.isfinite(self._memory_mib)
+                return self._answers.get(timeout=min(left_s, LOOK_S) if bounded else left_s)
+            if self._holds_more_than(self._memory_mib):
+                raise _TooLargeError
+        raise queue.Empty
+
+    def _holds_more_than(self, memory_mib: float) -> bool:
+        process = self._process
+        if process is None or not math.isfinite(memory_mib):
+            return False
+        try:
+            return read_resident_mib(process.pid) > memory_mib
+        except OSError:  # it has just ended
+            return False
 
     def kill(self) -> None:
         """End the child; a later `run` starts another."""

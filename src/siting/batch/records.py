@@ -36,6 +36,7 @@ class Outcome(StrEnum):
     FAILED = "failed"
     CRASHED = "crashed"
     TIMED_OUT = "timed out"
+    TOO_LARGE = "too much memory"
 
 
 SETTLED = frozenset({Outcome.PLANNED, Outcome.INFEASIBLE, Outcome.NO_PLAN, Outcome.BAD_INPUT})

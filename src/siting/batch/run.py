@@ -11,7 +11,7 @@ from collections import deque
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from siting.batch.child import StudyProcess
+from siting.batch.child import StudyProcess, read_resident_mib
 from siting.batch.records import STATE_FOLDER, StudyRecord
 from siting.batch.tables import write_tables
 from siting.errors import Fault, InputError, OutputError
@@ -56,6 +56,7 @@ def run_batch(
     workers: int = 1,
     scheduler: str | None = None,
     timeout_s: float = DEFAULT_TIMEOUT_S,
+    memory_mib: float = math.inf,
     on_record: Callable[[StudyRecord], None] = ignore_record,
 ) -> tuple[StudyRecord, ...]:
     """Run a batch and write its tables; what is done and unchanged is not done again.
@@ -72,6 +73,8 @@ def run_batch(
         Address of a Dask scheduler whose workers run the studies instead.
     timeout_s
         How long one study may take.
+    memory_mib
+        How much memory its process may hold (MiB).
     on_record
         Told of each study as it ends.
 
@@ -85,8 +88,11 @@ def run_batch(
     OutputError
         If another run holds the folder, or it cannot be written.
     InputError
-        If there is no scheduler to ask.
+        If there is no scheduler to ask, or the system does not tell a process's memory.
     """
+    if math.isfinite(memory_mib):
+        _require_memory_told()
+    limits = {"timeout_s": timeout_s, "memory_mib": memory_mib}
     records: dict[str, StudyRecord] = {}
     shown_s = -math.inf
 
@@ -101,12 +107,18 @@ def run_batch(
     with hold_batch(folder):
         try:
             if scheduler is not None:
-                return run_on_dask(
-                    jobs, folder, scheduler=scheduler, timeout_s=timeout_s, on_record=note
-                )
-            return run_here(jobs, folder, workers=workers, timeout_s=timeout_s, on_record=note)
+                return run_on_dask(jobs, folder, scheduler=scheduler, on_record=note, **limits)
+            return run_here(jobs, folder, workers=workers, on_record=note, **limits)
         finally:
             write_tables(jobs, records, folder)
+
+
+def _require_memory_told() -> None:
+    try:
+        read_resident_mib(os.getpid())
+    except OSError:
+        what, remedy = "this system does not tell a process's memory", "leave it out"
+        raise InputError([Fault(column="--memory-mib", what=what, remedy=remedy)]) from None
 
 
 def run_here(
@@ -115,6 +127,7 @@ def run_here(
     *,
     workers: int,
     timeout_s: float,
+    memory_mib: float,
     on_record: Callable[[StudyRecord], None],
 ) -> tuple[StudyRecord, ...]:
     """Run the studies on this machine, each worker in a process of its own.
@@ -129,6 +142,8 @@ def run_here(
         How many run at once.
     timeout_s
         How long one study may take.
+    memory_mib
+        How much memory its process may hold (MiB).
     on_record
         Told of each study as it ends, in the order in which they end.
 
@@ -141,7 +156,7 @@ def run_here(
     ended: queue.Queue[StudyRecord | BaseException] = queue.Queue()
     threads = max(1, (os.cpu_count() or 1) // workers)
     crew = [
-        StudyProcess(folder, timeout_s=timeout_s, threads=threads)
+        StudyProcess(folder, timeout_s=timeout_s, threads=threads, memory_mib=memory_mib)
         for _ in range(min(workers, len(jobs)))
     ]
 
@@ -211,6 +226,7 @@ def run_on_dask(
     *,
     scheduler: str,
     timeout_s: float,
+    memory_mib: float,
     on_record: Callable[[StudyRecord], None],
 ) -> tuple[StudyRecord, ...]:
     """Run the studies on a Dask cluster whose workers see the same files.
@@ -219,7 +235,7 @@ def run_on_dask(
 
     Parameters
     ----------
-    jobs, folder, timeout_s, on_record
+    jobs, folder, timeout_s, memory_mib, on_record
         As in `run_here`.
     scheduler
         Address of the scheduler, such as ``tcp://10.0.0.1:8786``.
@@ -243,7 +259,9 @@ def run_on_dask(
     records: dict[str, StudyRecord] = {}
     with client:
         futures = [
-            client.submit(run_in_child, job, folder, timeout_s=timeout_s, pure=False)
+            client.submit(
+                run_in_child, job, folder, timeout_s=timeout_s, memory_mib=memory_mib, pure=False
+            )
             for job in jobs
         ]
         try:
@@ -260,9 +278,13 @@ def run_on_dask(
 _CHILD = threading.local()
 
 
-def run_in_child(job: StudyJob, folder: Path, *, timeout_s: float) -> StudyRecord:
+def run_in_child(
+    job: StudyJob, folder: Path, *, timeout_s: float, memory_mib: float = math.inf
+) -> StudyRecord:
     """Run a study in the child process that belongs to this thread of a Dask worker."""
     child: StudyProcess | None = getattr(_CHILD, "process", None)
     if child is None:
-        child = _CHILD.process = StudyProcess(folder, timeout_s=timeout_s, threads=1)
+        child = _CHILD.process = StudyProcess(
+            folder, timeout_s=timeout_s, threads=1, memory_mib=memory_mib
+        )
     return child.run(job)
