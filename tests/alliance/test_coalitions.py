@@ -237,6 +237,18 @@ class TestTargetGame:
         assert solved.game.value_cny.tolist() == [0, 0, 5, 0]
         assert compute_shapley(solved.game) == pytest.approx([-2.5, 2.5])
 
+    def test_a_dear_plan_gives_way_to_a_larger_coalitions(self) -> None:
+        """Known for a alone are all three sites; the pair a, b needs the one that a can use."""
+        alliance = three_towns()
+        joint, kept = joint_plan(alliance, [0, 1]), dict[str, CoalitionPlan]()
+        solve_target_game(alliance, joint, store=kept)
+        (key,) = (key for key, plan in kept.items() if plan.coalition == 0b001)
+        dear = dict.fromkeys(("cost_cny", "value_cny", "upper_cny"), 3.0)
+        kept[key] = replace(kept[key], tier_of_site=np.zeros(3, dtype=np.int32), **dear)
+        solved = solve_target_game(alliance, joint, store=kept)
+        assert solved.game.value_cny[0b001] == solved.game.upper_cny[0b001] == 1
+        assert solved.plan_of(0b001).tier_of_site.tolist() == [0, CLOSED, CLOSED]
+
     def test_a_limit_before_any_find_leaves_a_plan_and_its_bounds(self) -> None:
         alliance = three_towns()
         hurried = SolveOptions(gap=0.0, time_limit_s=1e-9, n_threads=1)

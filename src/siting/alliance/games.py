@@ -28,6 +28,7 @@ from siting.alliance.game import Game, GameKind
 from siting.domain import FloatArray, IntArray, SolveStatus
 from siting.errors import Fault, InfeasibleError, SolveError
 from siting.instance import CLOSED, SitingInstance, evaluate
+from siting.optimise.assignment import assign_drivers
 from siting.optimise.formulation import build_columns
 from siting.optimise.limits import StopReason
 from siting.optimise.value import LEAST_COST, Valuation, solve_for_value
@@ -211,6 +212,8 @@ def solve_game(
                 plan = future.result()
                 kept[running.pop(future)] = plan
                 finish(plan)
+    if ask.kind is GameKind.COST:
+        _take_from_larger(alliance, ask, plans)
     plans[alliance.grand] = _plan_in_hand(alliance, joint, ask)
     return _as_game(alliance, ask, tuple(plans[s] for s in range(1, alliance.grand + 1)))
 
@@ -431,6 +434,36 @@ def _known_plans(
         best = max(sorted(parts), key=lambda s: plans[s].value_cny)
         starts.append(plans[best].tier_of_site)
     return tuple(starts)
+
+
+def _take_from_larger(alliance: Alliance, ask: Ask, plans: dict[int, CoalitionPlan]) -> None:
+    """Give a coalition the sites of a larger one that are cheaper, if they keep its floors.
+
+    They need not: the larger coalition has its other members' stations, too.
+    """
+    for coalition in sorted(plans, key=lambda s: (-s.bit_count(), s)):
+        larger = [plan for s, plan in plans.items() if s & coalition == coalition]
+        instance = _pose(alliance, coalition, ask)
+        for other in sorted(larger, key=lambda plan: (plan.cost_cny, plan.coalition)):
+            mine = plans[coalition]
+            if other.cost_cny >= mine.cost_cny:
+                break
+            decision = assign_drivers(instance, other.tier_of_site)
+            if decision is None or not evaluate(instance, decision).feasible:
+                continue
+            served = np.zeros_like(mine.served_kwh_per_day)
+            members = list_members(coalition)
+            served[members] = evaluate(instance, decision).served_kwh_per_day.sum(axis=0)
+            plans[coalition] = replace(
+                mine,
+                tier_of_site=decision.tier_of_site,
+                served_kwh_per_day=served,
+                cost_cny=other.cost_cny,
+                value_cny=other.cost_cny,
+                lower_cny=min(mine.lower_cny, other.cost_cny),
+                upper_cny=other.cost_cny,
+            )
+            break
 
 
 def _put_together(instance: SitingInstance, first: IntArray, second: IntArray) -> IntArray:
