@@ -209,20 +209,14 @@ def _solve_highs(
         solver.setSolution(point)
     heard = _Heard(solver)
     solver.HandleUserInterrupt = True
-    thread = solver.startSolve()
-    patience = _Patience(watch)
-    try:
-        while not solver.wait(POLL_S)[0]:
-            if watch.interrupted:
-                solver.cancelSolve()
-            if on_step is not None and heard.takes_news():
-                on_step(heard.objective, heard.bound)  # HiGHS speaks from another thread than this
-            if patience.has_run_out():
-                return heard.answer
-    finally:  # also where Ctrl-C is no watch's to keep
-        if solver.is_solver_running():
-            solver.cancelSolve()
-            _leave_behind(thread)
+
+    def tell() -> None:
+        if on_step is not None and heard.takes_news():
+            on_step(heard.objective, heard.bound)  # HiGHS speaks from another thread than this
+
+    # highspy's own `startSolve` shares its locks between all solvers of a process.
+    if not _run_beside(solver.run, solver.cancelSolve, watch, tell=tell):
+        return heard.answer
     return _read_highs(solver, is_mip=bool(model.integer.any()))
 
 
@@ -271,6 +265,32 @@ class _Patience:
         self._asked_s = watch.seconds if self._asked_s is None else self._asked_s
         share = GRACE_SHARE * watch.limits.time_limit_s
         return watch.seconds - self._asked_s > max(LEAST_GRACE_S, min(GRACE_S, share))
+
+
+def _run_beside(
+    run: Callable[[], object],
+    stop: Callable[[], object],
+    watch: Watch,
+    *,
+    tell: Callable[[], None] = lambda: None,
+) -> bool:
+    """Run a solver beside this thread, which hears Ctrl-C; False if it was left behind."""
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    patience = _Patience(watch)
+    try:
+        while thread.is_alive():
+            thread.join(POLL_S)
+            if watch.interrupted:
+                stop()
+            tell()
+            if thread.is_alive() and patience.has_run_out():
+                return False
+        return True
+    finally:  # also where Ctrl-C is no watch's to keep
+        if thread.is_alive():
+            stop()
+            _leave_behind(thread)
 
 
 def _leave_behind(thread: threading.Thread) -> None:
@@ -371,17 +391,8 @@ def _scip_parameters(model: MixedIntegerModel, watch: Watch) -> str:
 def _run_scip(
     solver: model_builder.Solver, model: model_builder.Model, watch: Watch
 ) -> model_builder.SolveStatus:
-    """Run SCIP beside the main thread, which keeps an ear on Ctrl-C."""
     answer: list[model_builder.SolveStatus] = []
-    thread = threading.Thread(target=lambda: answer.append(solver.solve(model)), daemon=True)
-    thread.start()
-    patience = _Patience(watch)
-    while thread.is_alive():
-        thread.join(POLL_S)
-        if watch.interrupted:
-            solver.stop_search()  # type: ignore[no-untyped-call]
-        if thread.is_alive() and patience.has_run_out():
-            solver.stop_search()  # type: ignore[no-untyped-call]
-            _leave_behind(thread)
-            return model_builder.SolveStatus.NOT_SOLVED
+    is_done = _run_beside(lambda: answer.append(solver.solve(model)), solver.stop_search, watch)
+    if not is_done:
+        return model_builder.SolveStatus.NOT_SOLVED
     return answer[0] if answer else model_builder.SolveStatus.ABNORMAL
