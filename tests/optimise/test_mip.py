@@ -37,7 +37,11 @@ def test_an_abandoned_solver_leaves_its_best_point_and_bound(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     told: list[QuietHighs] = []
-    monkeypatch.setattr(QuietHighs, "cancelSolve", told.append)  # which it does not heed
+
+    def heed_not(solver: QuietHighs) -> None:
+        told.append(solver)
+
+    monkeypatch.setattr(QuietHighs, "cancelSolve", heed_not)
     model, watch = hard_packing(), Watch(Limits(gap=0))
     threading.Timer(1.0, lambda: setattr(watch, "interrupted", True)).start()
     answer = solve_mip(model, watch)
