@@ -176,6 +176,24 @@ def test_any_limit_gives_an_honest_plan_or_says_that_there_is_none(
     assert SolveError.exit_code is ExitCode.NO_PLAN
 
 
+@pytest.mark.parametrize("engine", ["auto", "highs", "lagrangian"])
+def test_no_budget_makes_a_study_unbounded(
+    engine: str, copy_of: Callable[[str], Path], seeds: range
+) -> None:
+    folder = copy_of("csv")
+    text = (folder / "study.yaml").read_text(encoding="utf-8")
+    for seed in seeds:
+        budget = 10 ** np.random.default_rng(seed).uniform(6.5, 300)
+        free = text.replace("1.5e+6", f"{budget:.3e}").replace("cost_cny: 1.0e+6", "cost_cny: 0")
+        free = free.replace("{gap: 0.0001}", f"{{gap: 0.0001, engine: {engine}}}")
+        (folder / "study.yaml").write_text(free, encoding="utf-8")
+        plan = solve(folder)
+        wanted = plan.case.instance.demand_kwh_per_day.sum()
+        assert plan.joint.evaluation.feasible
+        assert plan.joint.evaluation.objective_kwh_per_day <= plan.solve.bound <= wanted + 1e-6
+        assert plan.solve.status.value == "optimal"
+
+
 def test_ties_of_any_names_are_broken_the_same_way_each_time(
     copy_of: Callable[[str], Path], seeds: range
 ) -> None:

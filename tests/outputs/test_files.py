@@ -7,6 +7,7 @@ import random
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -167,6 +168,54 @@ def test_a_read_only_disk_is_a_clear_error_and_stays_as_it_was(
     with pytest.raises(OutputError, match="cannot be written: Read-only file system"):
         write_folder(tmp_path / "out", SECOND)
     assert content_of(tmp_path / "out") == FIRST
+
+
+NOBODY = 65534
+
+
+def said_by_nobody(folder: Path) -> str:
+    """Try, as a user who owns nothing, to write in every way, and return what is said."""
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            os.setgroups([])
+            os.setgid(NOBODY)
+            os.setuid(NOBODY)
+            for write in (
+                lambda: write_folder(folder, SECOND),
+                lambda: write_file(folder / "one.csv", b"new"),
+                lambda: hold_folder(folder).__enter__(),
+            ):
+                try:
+                    write()
+                    os.write(writing, b"written\n")
+                except OutputError as error:
+                    os.write(writing, f"{error}\n".encode())
+        except BaseException as error:  # noqa: BLE001 - nothing may get back into pytest
+            os.write(writing, f"{error!r}\n".encode())
+        finally:
+            os._exit(0)
+    os.close(writing)
+    os.waitpid(child, 0)
+    with os.fdopen(reading, encoding="utf-8") as stream:
+        return stream.read()
+
+
+@pytest.mark.skipif(
+    not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root can become somebody else"
+)
+def test_a_folder_of_somebody_else_is_a_clear_error_and_stays_as_it_was() -> None:
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name, "out")
+        write_folder(folder, FIRST)
+        for path in (folder.parent, folder, *folder.iterdir()):
+            path.chmod(0o755)
+        lines = said_by_nobody(folder).splitlines()
+        assert len(lines) == 3
+        assert all("cannot be written: Permission denied" in line for line in lines)
+        assert content_of(folder) == FIRST
+        assert [path.name for path in folder.parent.iterdir()] == ["out"]
 
 
 def test_a_single_file_is_replaced_whole(tmp_path: Path) -> None:
