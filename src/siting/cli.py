@@ -313,7 +313,12 @@ def frontier(
         report.stage(pipeline.Stage.WRITE)
         pipeline.write_frontier(plans, out_folder)
     wanted = case.instance.demand_kwh_per_day.sum()
-    for budget_cny, plan in zip(asked, plans, strict=True):
+    by_budget = {plan.case.instance.requirements.budget_cny: plan for plan in plans}
+    for budget_cny in asked:
+        plan = by_budget.get(budget_cny)
+        if plan is None:
+            out.print(f"{budget_cny / 1e6:>10,.2f} million CNY  no plan found that keeps all rules")
+            continue
         share = plan.joint.evaluation.served_kwh_per_day.sum() / wanted if wanted else 0.0
         out.print(
             f"{budget_cny / 1e6:>10,.2f} million CNY  {len(plan.sites):>4} sites  "

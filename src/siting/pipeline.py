@@ -385,14 +385,15 @@ def solve_budgets(
     Returns
     -------
     tuple
-        A plan each, in the order of the budgets.
+        A plan each, in the order of the budgets; those too small for any plan that was found are
+        left out.
 
     Raises
     ------
     InfeasibleError
-        If some budget cannot meet the study's requirements; the faults name those that conflict.
+        If no budget can meet the study's requirements; the faults name those that conflict.
     SolveError
-        If no plan was found within the limits.
+        If no plan was found within the limits for any.
     """
     require_one_period(case.study)
     on_stage(Stage.BASELINES)
@@ -401,6 +402,8 @@ def solve_budgets(
     results = solve_frontier(case.instance, budgets_cny, options=_solve_options(case.study))
     plans = []
     for budget_cny, result in zip(budgets_cny, results, strict=True):
+        if result.decision is None and budget_cny < max(budgets_cny):
+            continue
         requirements = case.instance.requirements.replace(budget_cny=budget_cny)
         instance = case.instance.replace(requirements=requirements)
         if result.status is SolveStatus.INFEASIBLE:

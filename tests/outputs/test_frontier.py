@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pandas as pd
 import pytest
 from typer.testing import CliRunner
@@ -12,7 +13,7 @@ from typer.testing import CliRunner
 from siting import pipeline
 from siting.cli import app
 from siting.domain import SolveStatus
-from siting.errors import ExitCode
+from siting.errors import ExitCode, InfeasibleError
 from siting.outputs.frontier import build_frontier, keep_best_known, render_frontier
 from siting.pipeline import (
     build_case,
@@ -46,6 +47,18 @@ def test_more_money_never_buys_less(study_path: Path) -> None:
     assert table["served_share"].iloc[-1] == pytest.approx(1500 / 1520, abs=2e-6)
     assert (table["objective_share"] <= table["bound_share"] + 1e-6).all()
     assert table["share_per_million"].iloc[-1] == 0.0
+
+
+def test_budgets_too_small_for_any_plan_are_left_out(study_path: Path) -> None:
+    # A floor of 90 % needs WEST, which costs a million.
+    case = build_case(read_inputs(read_study(study_path)))
+    floors = np.full(case.instance.n_brand, 0.9)
+    requirements = case.instance.requirements.replace(floor_by_brand=floors)
+    case = replace(case, instance=case.instance.replace(requirements=requirements))
+    [plan] = solve_budgets(case, [0.4e6, 2e6, 0.5e6])
+    assert plan.case.instance.requirements.budget_cny == 2e6
+    with pytest.raises(InfeasibleError):
+        solve_budgets(case, [0.4e6, 0.5e6])
 
 
 def test_a_search_that_ended_early_shows_what_is_already_in_hand(study_path: Path) -> None:

@@ -131,7 +131,8 @@ def solve_frontier(
     -------
     list of SolveResult
         One result a budget, in the order asked. A bound of a larger budget holds for every
-        smaller one and is handed down, so that more budget never shows a lower bound.
+        smaller one and is handed down, so that more budget never shows a lower bound. Where a
+        budget has no plan, a smaller one is not looked at: its result is the same.
 
     Raises
     ------
@@ -141,6 +142,9 @@ def solve_frontier(
     results: dict[int, SolveResult] = {}
     last: SolveResult | None = None
     for n in sorted(range(len(budgets_cny)), key=lambda n: -budgets_cny[n]):
+        if last is not None and last.decision is None:
+            results[n] = last
+            continue
         requirements = instance.requirements.replace(budget_cny=float(budgets_cny[n]))
         result = solve(instance.replace(requirements=requirements), options=options, start=last)
         if result.interrupted:
