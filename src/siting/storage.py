@@ -6,6 +6,7 @@ Plans name vehicles, sites and money, and machines have many users. `siting --sh
 
 from __future__ import annotations
 
+import errno
 import os
 import tempfile
 from pathlib import Path
@@ -36,9 +37,11 @@ def write_file(path: Path, content: bytes) -> None:
     Raises
     ------
     OutputError
-        If the file cannot be written.
+        If the file cannot be written, or what stands there is a device or a pipe: it would be gone.
     """
     try:
+        if path.exists() and not (path.is_file() or path.is_dir()):
+            raise FileExistsError(errno.EEXIST, "a device or a pipe stands there")
         make_folder(path.parent)
         with tempfile.TemporaryDirectory(
             prefix=f".{path.name}-", dir=path.parent, ignore_cleanup_errors=True

@@ -35,6 +35,16 @@ def content_of(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
+@pytest.mark.skipif(os.name != "posix", reason="pipes in folders are POSIX's")
+def test_a_pipe_or_a_device_is_not_replaced_by_a_file(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with pytest.raises(OutputError, match="a device or a pipe stands there"):
+        write_file(pipe, b"page")
+    assert pipe.is_fifo()
+    assert list(tmp_path.iterdir()) == [pipe]
+
+
 def test_an_older_output_is_replaced_whole(tmp_path: Path) -> None:
     folder = tmp_path / "deep" / "out"
     write_folder(folder, FIRST)
