@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from siting.domain import Engine
@@ -60,6 +60,7 @@ def test_whatever_the_prices_the_certificate_bounds_the_best_plan(
 
 
 @settings(max_examples=25, deadline=None)
+@example(seed=7034)
 @given(seed=st.integers(0, 10**6))
 def test_prices_and_annealing_enclose_the_optimum(made_tiers: type[MadeTiers], seed: int) -> None:
     instance = made_tiers.make(seed)
@@ -69,7 +70,11 @@ def test_prices_and_annealing_enclose_the_optimum(made_tiers: type[MadeTiers], s
     assert answer.point.bound >= best
     proven = check_bound(instance, price_instance(instance, problem, answer.point))
     assert proven >= best
-    assert proven == pytest.approx(answer.point.bound, rel=1e-6, abs=1e-6)
+    if np.isneginf(answer.point.bound):
+        # Required sites cost more than the budget: the descent sees that, finite prices do not.
+        assert np.isneginf(best)
+    else:
+        assert proven == pytest.approx(answer.point.bound, rel=1e-6, abs=1e-6)
     if answer.plan is not None:
         assert answer.plan.value <= best + 1e-7
 
