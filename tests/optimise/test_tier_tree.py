@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from siting.optimise.lagrangian import Fixings, descend, find_falls, find_part, start_descent
+from siting.optimise.lagrangian import allow_all, descend, find_falls, find_part, start_descent
 from siting.optimise.limits import Limits, Watch
 from siting.optimise.tier_problem import build_problem
 from siting.optimise.tier_solver import TierAnswer, solve_by_branching
@@ -22,13 +22,9 @@ if TYPE_CHECKING:
     from siting.optimise.tier_problem import TierProblem
 
 
-def open_all(problem: TierProblem) -> Fixings:
-    return Fixings(allowed=np.ones(problem.n_column, dtype=bool), required=problem.required)
-
-
 def price(problem: TierProblem, *, n_iteration: int) -> DualPoint:
     start = start_descent(problem)
-    return descend(problem, start, open_all(problem), n_iteration=n_iteration, aim=0.0)
+    return descend(problem, start, allow_all(problem), n_iteration=n_iteration, aim=0.0)
 
 
 @settings(max_examples=60, deadline=None)
@@ -55,7 +51,7 @@ def test_no_plan_with_a_column_is_worth_more_than_its_fall_leaves(
     point = price(problem, n_iteration=20)
     if not np.isfinite(point.bound):
         return
-    bound, fall, need = find_falls(problem, point, open_all(problem))
+    bound, fall, need = find_falls(problem, point, allow_all(problem))
     req = instance.requirements
     for c in range(problem.n_column):
         site, tier = problem.columns.site[c], problem.columns.tier[c]
@@ -79,11 +75,11 @@ def test_moving_a_part_of_the_prices_says_what_all_prices_say(
     made_tiers: type[MadeTiers], seed: int, site: int
 ) -> None:
     problem = build_problem(made_tiers.make(seed))
-    everything = open_all(problem)
+    everything = allow_all(problem)
     point = price(problem, n_iteration=5)
     if not np.isfinite(point.bound):
         return
-    part = find_part(problem, np.array([site % problem.n_site]), np.empty(0, dtype=np.int64))
+    part = find_part(problem, np.array([site % problem.n_site]))
     moved = descend(problem, point, everything, n_iteration=15, aim=0.0, part=part)
     again = descend(problem, moved, everything, n_iteration=0, aim=0.0)
     assert moved.bound <= point.bound * (1 + 1e-8)
@@ -99,7 +95,7 @@ def test_a_part_is_the_demand_that_a_site_reaches_and_all_who_reach_that(
 ) -> None:
     problem = build_problem(made_tiers.make(4, **made_tiers.NOTHING_ASKED))
     reach = problem.reach
-    part = find_part(problem, np.array([0]), np.empty(0, dtype=np.int64))
+    part = find_part(problem, np.array([0]))
     rows = set(reach.row[reach.start[0] : reach.start[1]].tolist())
     near = {int(k) for k, r in zip(reach.supply, reach.row, strict=True) if int(r) in rows}
     assert set(part.row.tolist()) == rows

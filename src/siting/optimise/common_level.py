@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from siting.instance import CLOSED
-from siting.optimise.lagrangian import Fixings
+from siting.optimise.lagrangian import allow_all
 from siting.optimise.least_cost import (
     FLOORS_KEPT_TO,
     LEAST_FELT,
@@ -107,7 +107,7 @@ def find_common_level(
             service,
             stand(service, column),
             replace(point, budget_price=PRICE_OF_MONEY),
-            Fixings(allowed=np.ones(problem.n_column, dtype=bool), required=problem.required),
+            allow_all(problem),
             watch,
             n_move=MOVES * problem.n_column,
             warm=WARM_AGAIN,

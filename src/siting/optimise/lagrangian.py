@@ -144,6 +144,11 @@ class _Relaxed(NamedTuple):
     order: IntArray
 
 
+def allow_all(problem: TierProblem) -> Fixings:
+    """Return what the root of the tree has decided: nothing but what is required."""
+    return Fixings(allowed=np.ones(problem.n_column, dtype=bool), required=problem.required)
+
+
 def start_descent(problem: TierProblem, *, price: float = 0.5) -> DualPoint:
     """Return the point to start from: every row at the same price, nothing else priced."""
     n_row, n_floor = problem.reach.share.shape
@@ -235,19 +240,10 @@ def find_everything(problem: TierProblem) -> Part:
     )
 
 
-def find_part(problem: TierProblem, site: LongArray, side: LongArray) -> Part:
-    """Return the part around some sites: the demand that they reach, and all who reach that.
-
-    Parameters
-    ----------
-    site
-        (n,) the sites.
-    side
-        (m,) rows over columns that move as well, and lie over columns of these sites only.
-    """
+def find_part(problem: TierProblem, site: LongArray) -> Part:
+    """Return the part around some sites: the demand that they reach, and all who reach that."""
     reach, n_site = problem.reach, problem.n_site
-    n_row, n_floor = reach.share.shape
-    near = np.zeros(n_row, dtype=bool)
+    near = np.zeros(reach.kwh.size, dtype=bool)
     for j in site:
         near[reach.row[reach.start[j] : reach.start[j + 1]]] = True
     row = np.flatnonzero(near)
@@ -256,7 +252,7 @@ def find_part(problem: TierProblem, site: LongArray, side: LongArray) -> Part:
         touched[reach.supply[reach.row_link[reach.row_start[r] : reach.row_start[r + 1]]]] = True
     touched[site] = True
     return Part(
-        row=np.concatenate((row, n_row + n_floor + side)),
+        row=row,
         site=np.flatnonzero(touched[:n_site]),
         station=np.flatnonzero(touched[n_site:]),
     )
@@ -534,9 +530,8 @@ def _descend(  # noqa: C901, PLR0912 - one loop over a part
         room.station_value[:] = station_value
     if bound == -np.inf:
         return bound, 0.0, step
-    if mix > 0.0:
-        slack += mix * (room.slack - slack)
-        opened += mix * (room.y - opened)
+    slack += mix * (room.slack - slack)
+    opened += mix * (room.y - opened)
     failures = 0
     trial = price.copy()
     for _ in range(n_iteration):

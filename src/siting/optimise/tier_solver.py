@@ -21,6 +21,7 @@ from siting.optimise.lagrangian import (
     DualPoint,
     Fixings,
     Prices,
+    allow_all,
     descend,
     start_descent,
 )
@@ -123,7 +124,7 @@ def solve_by_prices(
     on_step
         Told of objective and bound as they move.
     """
-    fixings = _all_open(problem)
+    fixings = allow_all(problem)
     point = point or start_descent(problem)
     plan, order = None, None
     if start is not None:
@@ -206,10 +207,6 @@ def solve_by_branching(
     return plan or known.plan, tree.bound
 
 
-def _all_open(problem: TierProblem) -> Fixings:
-    return Fixings(allowed=np.ones(problem.n_column, dtype=bool), required=problem.required)
-
-
 def is_done(watch: Watch, objective: float, bound: float) -> bool:
     """Whether the plan is proven within the gap asked for, or a limit has come."""
     return compute_gap(objective, bound) <= watch.limits.gap or watch.stop_reason is not None
@@ -240,7 +237,7 @@ def descend_to_rest(
         aim = value
         if not math.isfinite(value):
             aim = 0.0 if not math.isfinite(bound) else 0.97 * bound
-        point = descend(problem, point, _all_open(problem), n_iteration=N_ITERATION, aim=aim)
+        point = descend(problem, point, allow_all(problem), n_iteration=N_ITERATION, aim=aim)
         watch.spend(N_ITERATION * problem.reach.worth.size)
         on_step(value, point.bound)
         if is_impossible(problem, point.bound) or is_done(watch, value, point.bound):

@@ -23,7 +23,15 @@ import scipy.sparse as sp
 from scipy.cluster.hierarchy import leaves_list, linkage
 from scipy.spatial.distance import squareform
 
-from siting.optimise.lagrangian import DualPoint, Fixings, Part, descend, find_falls, find_part
+from siting.optimise.lagrangian import (
+    DualPoint,
+    Fixings,
+    Part,
+    allow_all,
+    descend,
+    find_falls,
+    find_part,
+)
 from siting.optimise.limits import ROUNDING
 
 if TYPE_CHECKING:
@@ -259,8 +267,7 @@ class TierTree:
         self._number = itertools.count()
         # The greatest bound of what was closed, dropped, or could not be split.
         self._left = -math.inf
-        allowed = np.ones(problem.n_column, dtype=bool)
-        fixings = Fixings(allowed=allowed, required=problem.required)
+        fixings = allow_all(problem)
         self._experience = Experience(find_size_classes(self.quarters))
         self._parts: dict[int, Part] = {}
         self._push(
@@ -427,9 +434,7 @@ class TierTree:
         if quarter not in self._parts:
             place = self.quarters.place
             within = (place >= self.quarters.low[quarter]) & (place < self.quarters.high[quarter])
-            self._parts[quarter] = find_part(
-                self.problem, np.flatnonzero(within), np.empty(0, dtype=np.int64)
-            )
+            self._parts[quarter] = find_part(self.problem, np.flatnonzero(within))
         part = self._parts[quarter]
         n_own = sum(self.problem.reach.share.shape) + self.problem.menu.side_upper.size
         return part._replace(row=np.append(part.row, n_own + n_count))
