@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from string import ascii_uppercase
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -68,10 +69,18 @@ class MadeProblems:
     """Small problems on a square, and their best objective by trying all plans."""
 
     @staticmethod
-    def make(model: LocationModel, seed: int, **changes: object) -> LocationProblem:
-        """Make a small problem on a square, with every kind of rule drawn at random."""
+    def make(
+        model: LocationModel,
+        seed: int,
+        *,
+        most_demand: int = 24,
+        most_sites: int = 8,
+        **changes: object,
+    ) -> LocationProblem:
+        """Make a problem on a square, with every kind of rule drawn at random."""
         rng = np.random.default_rng(seed)
-        n_demand, n_site = int(rng.integers(3, 25)), int(rng.integers(2, 9))
+        n_demand = int(rng.integers(3, most_demand + 1))
+        n_site = int(rng.integers(2, most_sites + 1))
         demand, site = rng.random((n_demand, 2)), rng.random((n_site, 2))
         distance = np.hypot(*(demand[:, None] - site[None]).transpose(2, 0, 1))
         cutoff = float(rng.uniform(0.3, 1.2))
@@ -147,48 +156,54 @@ class MadeTiers:
     }
 
     @staticmethod
-    def make(seed: int, **requirements: Any) -> SitingInstance:  # noqa: ANN401 - any field
-        """Up to five demand points, three sites with two tiers, one station of the second brand."""
+    def make(
+        seed: int,
+        *,
+        most_demand: int = 5,
+        n_site: int = N_SITE,
+        **requirements: Any,  # noqa: ANN401 - any field
+    ) -> SitingInstance:
+        """Make demand points, sites with two tiers, and one station of the second brand."""
         rng = np.random.default_rng(seed)
-        n_demand = int(rng.integers(1, 6))
-        reached = rng.random((n_demand, N_SITE + N_STATION)) < 0.6
+        n_demand = int(rng.integers(1, most_demand + 1))
+        reached = rng.random((n_demand, n_site + N_STATION)) < min(0.6, 3 / n_site)
         demand, supply = np.nonzero(reached)
-        tier_cost = np.sort(rng.integers(1, 9, (N_SITE, N_TIER)), axis=1)
+        tier_cost = np.sort(rng.integers(1, 9, (n_site, N_TIER)), axis=1)
         asked = {
-            "budget_cny": float(rng.integers(0, 20)),
+            "budget_cny": float(rng.integers(0, 20 * n_site // 3)),
             "floor_by_brand": rng.choice([0.0, 0.0, 0.2], N_BRAND),
-            "required": rng.random(N_SITE) < 0.1,
-            "site_grid_limit_kw": rng.choice([60.0, 200.0], N_SITE),
-            "grid_group": rng.integers(-1, 1, N_SITE),
-            "grid_group_limit_kw": [180.0],
+            "required": rng.random(n_site) < 0.1,
+            "site_grid_limit_kw": rng.choice([60.0, 200.0], n_site),
+            "grid_group": rng.integers(-1, 1, n_site),
+            "grid_group_limit_kw": [60.0 * n_site],
             "spacing_pairs": [[0, 1]] if rng.random() < 0.3 else np.empty((0, 2)),
-            "max_sites": int(rng.integers(1, 4)),
+            "max_sites": int(rng.integers(1, n_site + 1)),
             "min_sites": int(rng.choice([0, 0, 0, 1, 2])),
-            "forbidden": rng.random(N_SITE) < 0.1,
+            "forbidden": rng.random(n_site) < 0.1,
             "district_min_sites": rng.choice([0, 0, 0, 1], 2),
-            "district_max_sites": rng.choice([1, 3], 2),
+            "district_max_sites": rng.choice([1, n_site], 2),
         }
         return SitingInstance(
             brands=("ant", "bee"),
             demand_ids=tuple(f"i{i}" for i in range(n_demand)),
             demand_kwh_per_day=rng.integers(0, 10, (n_demand, N_BRAND)),
             demand_district=np.zeros(n_demand),
-            site_ids=("A", "B", "C"),
-            site_district=[0, 0, 1],
+            site_ids=tuple(ascii_uppercase[:n_site]),
+            site_district=np.arange(n_site) * 2 // n_site,
             station_ids=("old",),
             district_ids=("d0", "d1"),
             tiers=("small", "big"),
             tier_cost_cny=tier_cost,
-            tier_power_kw=np.tile([50.0, 100.0], (N_SITE, 1)),
-            tier_capacity_kwh_per_day=np.tile([6.0, 15.0], (N_SITE, 1)),
-            tier_allowed=rng.random((N_SITE, N_TIER)) < 0.9,
+            tier_power_kw=np.tile([50.0, 100.0], (n_site, 1)),
+            tier_capacity_kwh_per_day=np.tile([6.0, 15.0], (n_site, 1)),
+            tier_allowed=rng.random((n_site, N_TIER)) < 0.9,
             station_capacity_kwh_per_day=[4.0],
-            usable=[[True, True]] * N_SITE + [[False, True]],
+            usable=[[True, True]] * n_site + [[False, True]],
             cover_start=np.concatenate([[0], np.cumsum(reached.sum(axis=1))]),
             cover_supply=supply,
             cover_time_s=rng.integers(1, 600, demand.size).astype(float),
             cover_worth=rng.choice([0.5, 1.0], demand.size),
-            requirements=no_requirements(n_site=N_SITE, n_brand=N_BRAND).replace(
+            requirements=no_requirements(n_site=n_site, n_brand=N_BRAND).replace(
                 **(asked | requirements)
             ),
         )
