@@ -271,13 +271,18 @@ def find_falls(
     """
     menu, y = problem.menu, np.empty(problem.n_column)
     most, budget_price = _solve_knapsack(menu, point.value, fixings.allowed, fixings.required, y)
-    bound = float(np.concatenate(point.prices) @ _right_side(problem)) + (
-        most + float(point.station_value.sum())
-    )
+    bound = sum_priced(problem, point) + most
     reduced = np.where(fixings.allowed, point.value - budget_price * menu.cost, -np.inf)
     need = np.where(fixings.required, -np.inf, 0.0)
     np.maximum.at(need, menu.site, reduced)
     return bound + ROUNDED_UP * abs(bound), need[menu.site] - reduced, need
+
+
+def sum_priced(problem: TierProblem, point: DualPoint) -> float:
+    """Return what the bound of a point holds beside the knapsack over sites."""
+    return float(
+        np.concatenate(point.prices) @ _right_side(problem) + float(point.station_value.sum())
+    )
 
 
 def _split(problem: TierProblem, price: FloatArray) -> Prices:

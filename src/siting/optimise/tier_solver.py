@@ -29,6 +29,7 @@ from siting.optimise.limits import compute_gap
 from siting.optimise.links import NO_LINK
 from siting.optimise.tier_search import build_search
 from siting.optimise.tier_tree import TierTree
+from siting.optimise.whole_sites import bound_by_whole_sites
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -247,7 +248,8 @@ def descend_to_rest(
         before = point.bound
         if at_rest >= REST:
             break
-    return point
+    whole = bound_by_whole_sites(problem, point, allow_all(problem))
+    return replace(point, bound=min(point.bound, whole))
 
 
 def first_order(problem: TierProblem, point: DualPoint) -> LongArray:

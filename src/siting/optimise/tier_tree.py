@@ -33,6 +33,7 @@ from siting.optimise.lagrangian import (
     find_part,
 )
 from siting.optimise.limits import ROUNDING
+from siting.optimise.whole_sites import bound_by_whole_sites
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -411,7 +412,8 @@ class TierTree:
             for trial in sorted(trials, key=rate, reverse=True)[:N_SECOND]
         ]
         chosen = lower(lower(max(best, key=rate), AROUND), EVERYWHERE, everywhere=True)
-        return _Split(node, chosen.children, tuple(trials), n_visit)
+        below, above = (_buy_whole(child) for child in chosen.children)
+        return _Split(node, (below, above), tuple(trials), n_visit)
 
     def _choose(
         self, node: _Node, target: float, fractions: list[tuple[int, int, float]]
@@ -485,6 +487,12 @@ def _lower(child: _Node, target: float, part: Part | None, *, n_iteration: int) 
         child.problem, child.point, child.fixings, n_iteration=n_iteration, aim=aim, part=part
     )
     return replace(child, point=point, bound=min(child.bound, point.bound))
+
+
+def _buy_whole(child: _Node) -> _Node:
+    """Lower a child's bound to what whole sites bring at its prices."""
+    whole = bound_by_whole_sites(child.problem, child.point, child.fixings)
+    return replace(child, bound=min(child.bound, whole))
 
 
 def _rate(node: _Node, target: float, down: float, up: float) -> float:
