@@ -23,7 +23,7 @@ from siting.batch.tables import write_tables
 from siting.batch.work import StudyWorker
 
 N_STUDY = 6
-LONGEST_S = 1.5
+LONGEST_S = 0.8
 
 
 def list_jobs(study: Path) -> list[StudyJob]:

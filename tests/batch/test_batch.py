@@ -428,7 +428,7 @@ def test_a_dask_worker_killed_in_the_middle_loses_nothing(study_path: Path, tmp_
 
 
 @pytest.mark.timeout(3600)
-@pytest.mark.parametrize("n_kill", [8, pytest.param(1000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("n_kill", [200, pytest.param(1000, marks=pytest.mark.slow)])
 def test_kill_9_at_random_points_tears_nothing(
     n_kill: int, study_path: Path, tmp_path: Path
 ) -> None:
