@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy.optimize import linprog
 
 from siting.optimise.tier_problem import Reach
-from siting.optimise.transport import build_flows, restore_capacity, set_capacity, undo
+from siting.optimise.transport import build_flows, release, restore_capacity, set_capacity, undo
 
 N_ROW, N_SUPPLY = 7, 5
 
@@ -67,6 +67,47 @@ def test_after_every_change_the_flow_is_the_best_and_its_prices_prove_it(seed: i
         is_open = capacity[reach.supply] > 0
         slack = flows.row_price[reach.row] + flows.supply_price[reach.supply] - reach.worth
         assert (slack[is_open] >= -1e-7).all()
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 10**6))
+def test_a_closed_supply_takes_at_least_what_its_rows_are_released_by(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    reach = make_reach(rng)
+    flows = build_flows(reach, reach.worth)
+    capacity = rng.choice([0.0, 3.0, 8.0, 20.0], N_SUPPLY)
+    for s in range(N_SUPPLY):
+        set_capacity(reach, flows, s, capacity[s])
+    for s in np.flatnonzero(capacity):
+        flows.log_size[:] = 0
+        before = flows.row_price.copy()
+        least = release(reach, flows, int(s)) + flows.supply_price[s] * capacity[s]
+        undo(reach, flows)
+        assert flows.row_price == pytest.approx(before)
+        lost = best_worth(reach, capacity) - best_worth(
+            reach, np.where(np.arange(N_SUPPLY) == s, 0.0, capacity)
+        )
+        assert lost >= least - 1e-7
+
+
+def test_a_supply_that_alone_reaches_a_row_is_worth_all_that_the_row_gets() -> None:
+    reach = make_reach(np.random.default_rng(0))._replace(
+        start=np.array([0, 1, 3]),
+        row=np.array([0, 0, 1], dtype=np.int32),
+        worth=np.ones(3),
+        row_start=np.array([0, 2, 3]),
+        row_link=np.array([0, 1, 2]),
+        supply=np.array([0, 1, 1], dtype=np.int32),
+        kwh=np.array([2.0, 3.0]),
+        share=np.empty((2, 0)),
+    )
+    flows = build_flows(reach, reach.worth)
+    for s in range(2):
+        set_capacity(reach, flows, s, 9.0)
+    flows.log_size[:] = 0
+    assert release(reach, flows, 1) == pytest.approx(3.0)
+    undo(reach, flows)
+    assert release(reach, flows, 0) == pytest.approx(0.0)
 
 
 @settings(max_examples=30, deadline=None)

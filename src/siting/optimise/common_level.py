@@ -102,7 +102,8 @@ def find_common_level(
     for number in range(n_try):
         if most - least <= watch.limits.gap or watch.stop_reason is not None:
             break
-        service = price_service(problem, weight, problem.menu.budget)
+        worth = problem.reach.share @ weight
+        service = price_service(problem, worth, problem.menu.budget)
         found = anneal(
             service,
             stand(service, column),

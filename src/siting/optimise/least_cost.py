@@ -1,11 +1,11 @@
-"""The least cost of a service level: a bound by prices, plans by annealing under a falling budget.
+"""The least cost of a service level: a bound by prices, plans by annealing under priced floors.
 
     min  Σ f_jk y_jk      s.t.  every floor and every other constraint of the main model
 
-The Lagrangian relaxation prices the floors at μ_b CNY for a kWh a day of brand b. That bounds the
-cost, and it turns the question round: the service that is worth most at those prices and that a
-budget can buy is the main model again, which annealing is good at. The budget is bisected between
-the bound and the cheapest plan in hand, and a floor that is missed is priced higher the next time.
+The Lagrangian relaxation prices the floors at μ_b CNY for a kWh a day of brand b, which bounds the
+cost. Annealing starts at those prices: it saves money, and what is missing to the floors costs it
+μ_b a kWh. A floor that is missed is priced higher for the next moves, one that is kept lower, so
+that the search keeps to the least service that is enough.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
+import scipy.sparse as sp
+from scipy.optimize import linprog
 
 from siting.domain import FEN_PER_CNY
 from siting.instance import CLOSED
@@ -22,29 +24,34 @@ from siting.optimise.lagrangian import DualPoint, Fixings, Prices, descend, star
 from siting.optimise.limits import compute_gap
 from siting.optimise.tier_problem import NO_BUDGET_CNY
 from siting.optimise.tier_solver import (
-    N_ITERATION,
+    COLD,
+    WARM,
     WARM_AGAIN,
     TierPlan,
-    anneal,
     columns_of,
+    draw_openings,
     first_order,
     stand,
 )
 
 if TYPE_CHECKING:
-    from siting.domain import BoolArray, FloatArray, IntArray
+    from siting.domain import BoolArray, FloatArray, IntArray, LongArray
     from siting.optimise.limits import Watch
     from siting.optimise.tier_problem import TierProblem
     from siting.optimise.tier_search import TierSearch
 
-# Most descents of N_ITERATION steps; several in a row that raise the bound by less than this share
-# are the last.
-DESCENTS, LEAST_RISE, AT_REST = 60, 1e-4, 3
+# Most descents of so many steps, as shorter ones end in a corner; several in a row that raise the
+# bound by less than this share are the last.
+DESCENTS, N_STEP, LEAST_RISE, AT_REST = 15, 200, 1e-4, 2
 # Steps of the descent aim at this multiple of the bound.
 AIM = 1.1
-# Budgets tried, each at most this multiple of what is known not to do; moves of each annealing.
-N_BUDGET, RAISE = 7, 1.08
-MOVES_PER_COLUMN, WARM, PRICE_OF_MONEY = 8, 0.07, 0.3
+# Annealing is in so many pieces of so many moves a column; between them the floors' prices move.
+N_PIECE, MOVES_PER_COLUMN, PRICE_STEP = 60, 1, 1.07
+# The flow is quicker by far where few worths differ: those within this share are taken for one.
+ONE_WORTH = 0.2
+# A plan this near to the bound is where the search starts.
+NEAR = 1.1
+PRICE_OF_MONEY = 0.3
 # A floor that has no price is felt this much, as a share of the highest price.
 LEAST_FELT = 0.02
 # A missed floor is priced higher by this power of what is missing.
@@ -97,41 +104,69 @@ def find_least_cost(
     if least > min(float(_dearest(problem).sum()), problem.menu.budget) * (1.0 + SAME_COST):
         return LeastCost(plan=None, least_cny=math.inf, point=point)
     weight = np.maximum(point.prices.floor, LEAST_FELT * point.prices.floor.max(initial=0.0))
-    plan, order = None, first_order(problem, point)
-    if start is not None:
-        service = price_service(problem, weight, problem.menu.budget)
-        plan = _keep(problem, stand(service, columns_of(problem, start)))
-    all_money = problem.menu.budget < NO_BUDGET_CNY and plan is None
-    too_low = least - step
-    for number in range(N_BUDGET):
-        cost = math.inf if plan is None else -plan.value
+    plan = None if start is None else _keep(problem, weight, columns_of(problem, start))
+    plan = _search(problem, useful, watch, point, weight, least=least, plan=plan)
+    return LeastCost(plan=plan, least_cny=least, point=point)
+
+
+def _search(
+    problem: TierProblem,
+    useful: BoolArray,
+    watch: Watch,
+    point: DualPoint,
+    weight: FloatArray,
+    *,
+    least: float,
+    plan: TierPlan | None,
+) -> TierPlan | None:
+    """Anneal from a plan that is near the bound, or from what the relaxation opens."""
+    cost = math.inf if plan is None else -plan.value
+    order, warm = first_order(problem, point), WARM
+    if plan is not None and cost <= NEAR * least:
+        order, warm = plan.column[plan.column != CLOSED], WARM_AGAIN
+    unit = float(problem.menu.cost[useful].mean()) if useful.any() else 1.0
+    tried: set[bytes] = set()
+    for piece in range(N_PIECE):
         if watch.stop_reason is not None or compute_gap(cost, least) <= watch.limits.gap:
             break
-        budget = min((too_low + cost) / 2, RAISE * (too_low + step))
-        budget = max(too_low + step, _multiple_below(budget, step))
-        if plan is None and (all_money or budget > problem.menu.budget):
-            budget = problem.menu.budget
-        if not too_low < budget < cost:
-            break
-        service = price_service(problem, weight, budget)
-        found = anneal(
-            service,
-            stand(service, order),
-            replace(point, budget_price=PRICE_OF_MONEY),
-            Fixings(allowed=useful, required=problem.required),
-            watch,
+        service, enough = _in_few_worths(problem, weight)
+        search = stand(service, order)
+        visits = search.visits
+        column, value = search.anneal(
             n_move=MOVES_PER_COLUMN * problem.n_column,
-            warm=WARM if number == 0 else WARM_AGAIN,
-            seed=watch.limits.seed + number,
+            warm=warm * (COLD / warm) ** (piece / N_PIECE) * unit,
+            cold=warm * (COLD / warm) ** ((piece + 1) / N_PIECE) * unit,
+            part=(piece / N_PIECE, (piece + 1) / N_PIECE),
+            budget_price=1.0,
+            pool=draw_openings(problem, point),
+            allowed=useful,
+            required=problem.required,
+            seed=watch.limits.seed * N_PIECE + piece,
+            enough=enough,
         )
-        order = found.plan.column[found.plan.column != CLOSED]
-        kept = _keep(problem, found)
-        if kept is None:
-            too_low = budget if budget < problem.menu.budget else too_low
-            weight = raise_missed(problem.floor_kwh, weight, serve(problem, found))
-        elif plan is None or kept.value > plan.value:
-            plan = kept
-    return LeastCost(plan=plan, least_cny=least, point=point)
+        watch.spend(search.visits - visits)
+        order = search.plan.column[search.plan.column != CLOSED]
+        missed = serve(problem, search) < problem.floor_kwh * (1.0 - FLOORS_KEPT_TO)
+        weight = weight * np.where(missed, PRICE_STEP, 1.0 / PRICE_STEP)
+        if -value < cost and column.tobytes() not in tried:
+            tried.add(column.tobytes())
+            kept = _keep(problem, weight, column[column != CLOSED])
+            if kept is not None and -kept.value < cost:
+                plan, cost = kept, -kept.value
+    return plan
+
+
+def _in_few_worths(problem: TierProblem, weight: FloatArray) -> tuple[TierProblem, float]:
+    """Return the main model at these weights, nearly, and how much of its worth is enough."""
+    worth = problem.reach.share @ weight
+    top = float(worth.max(initial=0.0))
+    if top <= 0.0:
+        return price_service(problem, worth, problem.menu.budget), 0.0
+    step = math.log1p(ONE_WORTH)
+    few = top * np.exp(np.round(np.log(np.maximum(worth / top, 1e-9)) / step) * step)
+    kwh = problem.reach.kwh
+    enough = float(weight @ problem.floor_kwh) * float(few @ kwh) / float(worth @ kwh)
+    return price_service(problem, few, problem.menu.budget), enough
 
 
 def raise_missed(
@@ -147,11 +182,7 @@ def find_useful(problem: TierProblem) -> BoolArray:
 
     A tier is never worth more than what it can give to all that is within its reach.
     """
-    columns, reach = problem.columns, problem.reach
-    in_reach = np.bincount(
-        reach.supply, weights=reach.kwh[reach.row], minlength=reach.start.size - 1
-    )
-    gives = np.minimum(columns.capacity_kwh_per_day, in_reach[columns.site])
+    columns, gives = problem.columns, find_gives(problem)
     useful = np.ones(columns.n_column, dtype=bool)
     for first, last in zip(columns.start[:-1], columns.start[1:], strict=True):
         for c in range(first, last):
@@ -165,6 +196,15 @@ def find_useful(problem: TierProblem) -> BoolArray:
     return useful
 
 
+def find_gives(problem: TierProblem) -> FloatArray:
+    """(n_column,) the most that each column can serve: its capacity, or all within its reach."""
+    reach = problem.reach
+    in_reach = np.bincount(
+        reach.supply, weights=reach.kwh[reach.row], minlength=reach.start.size - 1
+    )
+    return np.minimum(problem.menu.kwh, in_reach[problem.menu.site])
+
+
 def bound_cost(
     problem: TierProblem, useful: BoolArray, watch: Watch, *, prices: Prices | None = None
 ) -> DualPoint:
@@ -172,7 +212,8 @@ def bound_cost(
     menu, fixings = problem.menu, Fixings(allowed=useful, required=problem.required)
     unlimited = replace(problem, menu=menu._replace(budget=NO_BUDGET_CNY))
     fresh = start_descent(problem)
-    per_kwh = float(np.median(menu.cost[useful] / np.maximum(menu.kwh[useful], 1.0)))
+    gives = find_gives(problem)[useful]
+    per_kwh = float(np.median(menu.cost[useful] / np.maximum(gives, 1.0)))
     prices = prices or Prices(
         row=np.full_like(fresh.prices.row, per_kwh / 2),
         floor=np.full_like(fresh.prices.floor, per_kwh),
@@ -185,8 +226,8 @@ def bound_cost(
         aim = -min(dearest, AIM * menu.budget)
         if math.isfinite(point.bound):
             aim = -AIM * max(-point.bound, per_kwh)
-        point = descend(unlimited, point, fixings, n_iteration=N_ITERATION, aim=aim)
-        watch.spend(N_ITERATION * problem.reach.worth.size)
+        point = descend(unlimited, point, fixings, n_iteration=N_STEP, aim=aim)
+        watch.spend(N_STEP * problem.reach.worth.size)
         at_rest = at_rest + 1 if before - point.bound < LEAST_RISE * abs(point.bound) else 0
         before = point.bound
         if at_rest == AT_REST or -point.bound > dearest or watch.stop_reason is not None:
@@ -218,13 +259,12 @@ def _multiple_below(cost_cny: float, step: float) -> float:
     return math.floor(cost_cny * (1.0 + SAME_COST) / step) * step if step else cost_cny
 
 
-def price_service(problem: TierProblem, weight: FloatArray, budget: float) -> TierProblem:
-    """Return the main model under a budget, without floors, each brand's energy at its weight."""
+def price_service(problem: TierProblem, worth: FloatArray, budget: float) -> TierProblem:
+    """Return the main model under a budget, without floors, each row's energy at its worth."""
     n_row = problem.reach.kwh.size
-    worth = (problem.reach.share @ weight)[problem.reach.row]
     return replace(
         problem,
-        reach=problem.reach._replace(worth=worth, share=np.zeros((n_row, 0))),
+        reach=problem.reach._replace(worth=worth[problem.reach.row], share=np.zeros((n_row, 0))),
         menu=problem.menu._replace(gain=np.zeros(problem.n_column), budget=budget),
         floor_kwh=np.empty(0),
         floor_brand=np.empty(0, dtype=np.int64),
@@ -236,25 +276,61 @@ def serve(problem: TierProblem, search: TierSearch) -> FloatArray:
     return np.asarray((problem.reach.kwh - search.flows.unserved) @ problem.reach.share)
 
 
-def _keeps_floors(problem: TierProblem, search: TierSearch) -> bool:
-    served = serve(problem, search)
-    return bool((served >= problem.floor_kwh * (1.0 - FLOORS_KEPT_TO)).all())
-
-
-def _keep(problem: TierProblem, search: TierSearch) -> TierPlan | None:
-    """Return the plan where the search stands with all that its floors can spare taken off."""
-    if not (search.within_rows and search.has_required and _keeps_floors(problem, search)):
+def _keep(problem: TierProblem, weight: FloatArray, order: LongArray) -> TierPlan | None:
+    """Return the plan of these columns with all that its floors can spare taken off."""
+    worth = problem.reach.share @ weight
+    search = stand(price_service(problem, worth, problem.menu.budget), order)
+    if not (search.within_rows and search.has_required):
         return None
-    _spare(problem, search)
+    flow = _find_flow(problem, weight, search)
+    if flow is None:
+        return None
+    flow = _spare(problem, weight, search, flow)
     column = search.plan.column.copy()
     return TierPlan(
         column=column,
-        flow=search.flows.x[problem.reach.row_link],
+        flow=flow[problem.reach.row_link],
         value=-float(problem.menu.cost[column[column != CLOSED]].sum()),
     )
 
 
-def _spare(problem: TierProblem, search: TierSearch) -> None:
+def _find_flow(problem: TierProblem, weight: FloatArray, search: TierSearch) -> FloatArray | None:
+    """(n_link,) flow that keeps the floors where the search stands; None if there is none."""
+    served = serve(problem, search)
+    due = problem.floor_kwh * (1.0 - FLOORS_KEPT_TO)
+    if (served >= due).all():
+        return search.flows.x.copy()
+    # The search's flow is worth most: what keeps all floors is worth no less than they are.
+    if weight @ served < weight @ due:
+        return None
+    reach = problem.reach
+    used = np.flatnonzero(search.flows.kwh[reach.supply] > 0.0)
+    row, supply, n = reach.row[used], reach.supply[used], used.size
+    each, one = np.arange(n), np.ones(n)
+    n_row, n_supply = reach.kwh.size, search.flows.kwh.size
+    answer = linprog(  # type: ignore[call-overload]  # its stubs know no sparse arrays
+        -search.flows.worth[used] / search.flows.worth.max(),
+        A_ub=sp.vstack(
+            (
+                sp.csr_array((one, (row, each)), shape=(n_row, n)),
+                sp.csr_array((one, (supply, each)), shape=(n_supply, n)),
+                -sp.csr_array(reach.share[row].T),
+            )
+        ),
+        b_ub=np.concatenate((reach.kwh, search.flows.kwh, -due)),
+        bounds=(0.0, None),
+        method="highs",
+    )
+    if not answer.success:
+        return None
+    flow = np.zeros(reach.worth.size)
+    flow[used] = answer.x
+    return flow
+
+
+def _spare(
+    problem: TierProblem, weight: FloatArray, search: TierSearch, flow: FloatArray
+) -> FloatArray:
     """Close sites and take cheaper columns while all floors and rows hold, most saved first."""
     menu = problem.menu
     tries: list[tuple[float, int, int]] = []
@@ -274,5 +350,9 @@ def _spare(problem: TierProblem, search: TierSearch) -> None:
         after = before.copy()
         after[site] = c
         search.open_only(after[after != CLOSED])
-        if not (search.within_rows and _keeps_floors(problem, search)):
+        found = _find_flow(problem, weight, search) if search.within_rows else None
+        if found is None:
             search.open_only(before[before != CLOSED])
+        else:
+            flow = found
+    return flow

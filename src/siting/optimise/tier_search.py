@@ -6,8 +6,10 @@ A move gives one site another tier (or none, or its first), or moves an opened s
 with which it shares demand. By duality at the current flow's prices, opening column c instead of o
 gains at most V_c - p_o q_o + g_c - g_o, with V_c the fill of c at those prices; a move that this
 bound already refuses costs a glance at one site, and only the others are carried out, and undone if
-the flow says no. The budget is soft while it is warm: every CNY above it costs more than the
-relaxation's price of money, and only plans within it are kept. All other rows are never broken.
+the flow says no. Closing a site also frees its rows' prices down to what others ask for them, which
+refuses half of the rest. The budget is soft while it is warm: every CNY above it costs more than
+the relaxation's price of money, and only plans within it are kept. All other rows are never broken.
+Once some worth is enough, it is money that is saved, and worth that is soft.
 """
 
 from __future__ import annotations
@@ -21,7 +23,15 @@ import scipy.sparse as sp
 from siting.instance import CLOSED
 from siting.network.compiled import KernelArray, compiled
 from siting.optimise.tier_problem import NO_BUDGET_CNY, Menu, Reach
-from siting.optimise.transport import Flows, build_flows, restore_capacity, set_capacity, undo
+from siting.optimise.transport import (
+    FAR,
+    Flows,
+    build_flows,
+    release,
+    restore_capacity,
+    set_capacity,
+    undo,
+)
 
 if TYPE_CHECKING:
     from siting.domain import BoolArray, FloatArray, IntArray, LongArray
@@ -125,10 +135,12 @@ class TierSearch:
         allowed: BoolArray,
         required: BoolArray,
         seed: int,
+        enough: float = FAR,
     ) -> tuple[LongArray, float]:
         """Anneal from here; return the (n_site,) columns and the value of the best plan on the way.
 
-        The value is −∞ where no plan was within all rows with all required sites.
+        The value is −∞ where no plan was within all rows with all required sites. Where some worth
+        is enough, the best plan is the cheapest that has it, and its value is minus its cost.
 
         Parameters
         ----------
@@ -139,13 +151,15 @@ class TierSearch:
         part
             Where the first and the last of these moves stand in the whole course, 0 to 1.
         budget_price
-            Worth of a CNY.
+            Worth of a CNY: of those above the budget or, where some worth is enough, of every one.
         pool
             Sites to open anew, as often as they should be drawn.
         allowed, required
             (n_column,) what may be opened, (n_site,) what may not be closed.
         seed
             Of every draw.
+        enough
+            Worth beyond this counts for nothing.
         """
         best = self.plan.column.copy()
         value = _anneal(
@@ -164,6 +178,7 @@ class TierSearch:
             part,
             budget_price,
             seed,
+            enough,
             best,
         )
         return best, float(value)
@@ -362,6 +377,14 @@ def _draw_column(menu: Menu, allowed: KernelArray, site: int, other_than: int) -
 
 
 @compiled
+def _count(plan: Plan, enough: float) -> float:
+    """Return a plan's worth or, where some is enough, minus its cost if it has that."""
+    if enough >= FAR:
+        return float(plan.total[VALUE])
+    return -float(plan.total[SPENT]) if plan.total[VALUE] >= enough * (1.0 - SAME) else -np.inf
+
+
+@compiled
 def _anneal(
     reach: Reach,
     menu: Menu,
@@ -378,6 +401,7 @@ def _anneal(
     part: tuple[float, float],
     budget_price: float,
     seed: int,
+    enough: float,
     best: KernelArray,
 ) -> float:
     """Anneal; write the best plan within all rows to ``best`` and return its value."""
@@ -396,7 +420,7 @@ def _anneal(
     budget, room = menu.budget, menu.budget * (1.0 + SAME)
     best_value = -np.inf
     if plan.total[SPENT] <= room and plan.total[BROKEN] <= ROW_SLACK and missing == 0:
-        best_value = plan.total[VALUE]
+        best_value = _count(plan, enough)
     for move in range(n_move):
         heat = warm * (cold / warm) ** (move / n_move)
         now_at = part[0] + (part[1] - part[0]) * move / n_move
@@ -445,7 +469,12 @@ def _anneal(
         if gone >= 0:
             after -= menu.cost[gone]
         least = heat * np.log(np.random.random())
-        if budget < NO_BUDGET_CNY:
+        if enough < FAR:
+            goal = least + budget_price * (after - spent) + min(plan.total[VALUE], enough)
+            if goal > enough:
+                continue
+            least = goal - plan.total[VALUE]
+        elif budget < NO_BUDGET_CNY:
             least += fine * (max(0.0, after - budget) - max(0.0, spent - budget))
         most = 0.0
         if column >= 0:
@@ -459,6 +488,15 @@ def _anneal(
             most = max(most, 0.0) + flows.supply_price[site] * (menu.kwh[column] - menu.kwh[now])
         if most < least:
             continue
+        if column < 0 or (left >= 0 and now < 0):
+            shut = site if column < 0 else left
+            plan.total[VISITS] += reach.start[shut + 1] - reach.start[shut]
+            fall = release(reach, flows, shut)
+            gain = _most_gain(reach, menu, flows, site, column) if column >= 0 else 0.0
+            undo(reach, flows)
+            out = plan.column[shut]
+            if gain - fall - menu.gain[out] - flows.supply_price[shut] * menu.kwh[out] < least:
+                continue
         if not _try(reach, menu, flows, plan, site, column, left, -1, least):
             continue
         for j in (site, left):
@@ -473,12 +511,13 @@ def _anneal(
                 last = opened[n_open]
                 opened[place[j]], place[last] = last, place[j]
                 place[j] = -1
+        value = _count(plan, enough)
         if (
-            plan.total[VALUE] > best_value
+            value > best_value
             and plan.total[SPENT] <= room
             and plan.total[BROKEN] <= ROW_SLACK
             and missing == 0
         ):
-            best_value = plan.total[VALUE]
+            best_value = value
             best[:] = plan.column
     return best_value

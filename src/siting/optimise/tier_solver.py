@@ -214,12 +214,15 @@ def is_done(watch: Watch, objective: float, bound: float) -> bool:
 
 
 def is_impossible(problem: TierProblem, bound: float) -> bool:
-    """Whether a bound says that no plan keeps all floors and rows, as worth is never negative.
+    """Whether a bound says that no plan keeps all floors and rows.
 
-    Where columns cost something the worth may be negative, and no bound says so.
+    What keeps the floors is worth as much as they are over the links that are worth least, and
+    never less than nothing. Where columns cost something, no bound says so.
     """
-    size = max(1.0, float(problem.reach.kwh.sum()))
-    return bound < -1e-6 * size and not problem.menu.gain.any()
+    reach = problem.reach
+    least = float(problem.floor_kwh.sum()) * float(reach.worth.min(initial=1.0))
+    slack = 1e-6 * max(1.0, float(reach.kwh.sum()))
+    return bound < least - slack and not problem.menu.gain.any()
 
 
 def descend_to_rest(
@@ -276,6 +279,25 @@ def columns_of(problem: TierProblem, tier_of_site: IntArray) -> LongArray:
     return np.flatnonzero(columns.opened_by(tier_of_site))
 
 
+def fill_up(problem: TierProblem, point: DualPoint, tier_of_site: IntArray) -> IntArray:
+    """Return known tiers as far as the rows allow, and then what the relaxation opens.
+
+    The tiers that are worth most for their money at the point's prices come first.
+    """
+    known = order_by_worth(problem, point, columns_of(problem, tier_of_site))
+    order = np.concatenate((known, first_order(problem, point)))
+    order = order[np.argsort(~problem.required[problem.menu.site[order]], kind="stable")]
+    opened = stand(problem, order).plan.column
+    return problem.columns.tier_of_site(opened[opened != CLOSED])
+
+
+def order_by_worth(problem: TierProblem, point: DualPoint, column: LongArray) -> LongArray:
+    """Order columns: those of required sites first, then those worth most for their money."""
+    menu = problem.menu
+    worth = point.value[column] / np.maximum(menu.cost[column], 1.0)
+    return column[np.lexsort((-worth, ~problem.required[menu.site[column]]))]
+
+
 def stand(problem: TierProblem, order: LongArray, boost: FloatArray | None = None) -> TierSearch:
     """Return a search that stands at a plan."""
     search = build_search(problem, boost=boost)
@@ -298,9 +320,7 @@ def anneal(
     price = point.budget_price
     cost = max(1.0, float(problem.menu.cost.sum()) / max(1, problem.n_column))
     unit = price * cost if price > 0.0 else point.bound / max(1, problem.n_site)
-    wanted = problem.menu.site[point.opened > OPENED_AT_ALL]
-    every = np.flatnonzero(problem.columns.buildable)
-    pool = np.concatenate((every, np.repeat(wanted, max(1, every.size // max(1, wanted.size)))))
+    pool = draw_openings(problem, point)
     best, best_value = search.plan.column.copy(), -math.inf
     if search.within_rows:
         best_value = search.value
@@ -314,7 +334,7 @@ def anneal(
             cold=warm * (COLD / warm) ** ((piece + 1) / CHUNKS) * unit,
             part=(piece / CHUNKS, (piece + 1) / CHUNKS),
             budget_price=max(price, unit / cost),
-            pool=pool.astype(np.int64),
+            pool=pool,
             allowed=fixings.allowed,
             required=fixings.required,
             seed=seed * CHUNKS + piece,
@@ -322,7 +342,21 @@ def anneal(
         watch.spend(search.visits - visits)
         if value > best_value:
             best, best_value = column, value
-    return stand(problem, best[best >= 0], search.boost)
+    found = stand(problem, best[best >= 0], search.boost)
+    if search.within_rows:
+        return found
+    # It ended above the budget: what that pays for may still be the best.
+    last = search.plan.column[search.plan.column != CLOSED]
+    paid = stand(problem, order_by_worth(problem, point, last), search.boost)
+    return paid if paid.within_rows and paid.value > found.value else found
+
+
+def draw_openings(problem: TierProblem, point: DualPoint) -> LongArray:
+    """Return the sites to open anew, half of them such as the relaxation opens."""
+    wanted = problem.menu.site[point.opened > OPENED_AT_ALL]
+    every = np.flatnonzero(problem.columns.buildable)
+    more = np.repeat(wanted, max(1, every.size // max(1, wanted.size)))
+    return np.concatenate((every, more)).astype(np.int64)
 
 
 def _settle(problem: TierProblem, search: TierSearch) -> TierPlan | None:

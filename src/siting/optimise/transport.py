@@ -156,6 +156,29 @@ def restore_capacity(reach: Reach, flows: Flows, supply: int, kwh: float) -> Non
 
 
 @compiled
+def release(reach: Reach, flows: Flows, supply: int) -> float:
+    """Lower the prices of the rows that a supply serves to what others ask; return the fall.
+
+    Without the supply's own constraints these prices are still dual feasible, so that a flow
+    without it is worth less by at least this fall and its price times its capacity.
+    """
+    fall = 0.0
+    for link in range(reach.start[supply], reach.start[supply + 1]):
+        if flows.x[link] <= TINY:
+            continue
+        row = reach.row[link]
+        price, first = 0.0, reach.row_start[row]
+        for k in range(first, first + flows.n_open[row]):
+            other = flows.open_link[k]
+            if reach.supply[other] != supply:
+                price = max(price, flows.worth[other] - flows.supply_price[reach.supply[other]])
+        if price < flows.row_price[row]:
+            fall += (flows.row_price[row] - price) * reach.kwh[row]
+            _reprice(flows, row, price)
+    return fall
+
+
+@compiled
 def undo(reach: Reach, flows: Flows) -> None:
     """Take back what the logs hold; capacities, spare and supply prices are the caller's."""
     for k in range(flows.log_size[0] - 1, -1, -1):
