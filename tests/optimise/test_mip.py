@@ -69,3 +69,18 @@ def test_a_time_limit_is_kept_within_a_tenth(engine: Engine) -> None:
     assert time.perf_counter() - began_s < 2.0 * 1.1
     assert answer.status is SolveStatus.FEASIBLE
     assert answer.bound < answer.objective
+
+
+@pytest.mark.parametrize(
+    ("opened", "status"), [(0.0, SolveStatus.FEASIBLE), (1.0, SolveStatus.NO_PLAN)]
+)
+def test_a_start_that_keeps_the_rows_outlives_a_solver_that_told_of_nothing(
+    monkeypatch: pytest.MonkeyPatch, opened: float, status: SolveStatus
+) -> None:
+    monkeypatch.setattr(mip, "_run_beside", lambda *_args, **_options: False)
+    model = hard_packing()
+    start = np.full(model.cost.size, opened)
+    answer = solve_mip(model, Watch(Limits(gap=0)), start=start)
+    assert answer.status is status
+    assert (answer.values is not None) == (status is SolveStatus.FEASIBLE)
+    assert answer.objective == (0.0 if answer.values is not None else np.inf)

@@ -42,6 +42,8 @@ LEAST_PRIORITY = 19
 # What one node of a solver's tree costs in passes over the matrix: it turns a work limit into a
 # limit of nodes, which both solvers keep deterministically.
 PASSES_PER_NODE = 100
+# How nearly HiGHS keeps rows, bounds and integers by default.
+FEASIBILITY = 1e-6
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -130,11 +132,14 @@ def solve_mip(
         return MipResult(
             status=SolveStatus.INFEASIBLE, objective=math.inf, bound=math.inf, values=None
         )
-    if solution.values is None:
+    found = solution.values
+    if found is None and start is not None and _is_feasible(model, start):
+        found = start  # a solver that was left behind, or that hurried, need not have told of it
+    if found is None:
         return MipResult(
             status=SolveStatus.NO_PLAN, objective=math.inf, bound=solution.bound, values=None
         )
-    values = np.where(model.integer, np.round(solution.values), solution.values)
+    values = np.where(model.integer, np.round(found), found)
     objective = float(model.cost @ values) + model.offset
     bound = min(objective, solution.bound)
     return MipResult(
@@ -153,6 +158,15 @@ class _Raw:
     bound: float
     nodes: int
     infeasible: bool
+
+
+def _is_feasible(model: MixedIntegerModel, point: FloatArray) -> bool:
+    """Whether a point keeps every row, bound and integer, as nearly as HiGHS asks."""
+    activity = model.matrix @ point
+    rows = np.concatenate((model.row_lower - activity, activity - model.row_upper))
+    bounds = np.concatenate((model.lower - point, point - model.upper))
+    apart = np.abs(point - np.round(point))[model.integer]
+    return all(part.max(initial=0.0) <= FEASIBILITY for part in (rows, bounds, apart))
 
 
 def _solve_empty(model: MixedIntegerModel) -> MipResult:
