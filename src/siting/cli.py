@@ -297,6 +297,9 @@ def frontier(
         str | None,
         typer.Option(help="In CNY, such as 25e6,50e6,75e6; ten tenths of the study's if not set."),
     ] = None,
+    gap: Annotated[
+        float, typer.Option(min=0.0, max=1.0, help="Gap that every point is sought to.")
+    ] = 0.01,
     cache: CacheOption = None,
 ) -> None:
     """Solve a study for several budgets: cost against service, every point with its bound."""
@@ -309,11 +312,13 @@ def frontier(
         inputs = pipeline.read_inputs(question, cache_folder=cache, on_stage=report.stage)
         case = pipeline.build_case(inputs, on_stage=report.stage)
         asked = _read_budgets(budgets, whole_cny=case.instance.requirements.budget_cny)
-        plans = pipeline.solve_budgets(case, asked, folder=out_folder, on_stage=report.stage)
+        found = pipeline.solve_budgets(
+            case, asked, gap=gap, folder=out_folder, on_stage=report.stage
+        )
         report.stage(pipeline.Stage.WRITE)
-        pipeline.write_frontier(plans, out_folder)
+        pipeline.write_frontier(found, out_folder)
     wanted = case.instance.demand_kwh_per_day.sum()
-    by_budget = {plan.case.instance.requirements.budget_cny: plan for plan in plans}
+    by_budget = {plan.case.instance.requirements.budget_cny: plan for plan in found.plans}
     for budget_cny in asked:
         plan = by_budget.get(budget_cny)
         if plan is None:

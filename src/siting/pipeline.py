@@ -50,12 +50,12 @@ from siting.investment import JointInvestment, WhatIf, build_alliance, solve_inv
 from siting.network.road_network import load_roads
 from siting.optimise.conflicts import find_conflict
 from siting.optimise.fairness import solve_fair
+from siting.optimise.frontier import solve_frontier
 from siting.optimise.solve import (
     SolveOptions,
     expect_plan,
     solve,
     solve_baseline,
-    solve_frontier,
 )
 from siting.outputs.alliance_page import render_alliance
 from siting.outputs.alliance_store import KEPT_IN, PlanFolder, refuse_other_folder
@@ -77,6 +77,7 @@ from siting.outputs.files import (
     write_folder,
 )
 from siting.outputs.frontier import (
+    Frontier,
     keep_best_known,
     render_frontier,
     render_frontier_csv,
@@ -362,10 +363,11 @@ def solve_budgets(
     case: SitingCase,
     budgets_cny: Sequence[float],
     *,
+    gap: float | None = None,
     folder: Path | None = None,
     on_stage: Callable[[Stage], None] = ignore_stage,
-) -> tuple[SitingPlan, ...]:
-    """Solve a case for several budgets, each from the plan and prices of the one before.
+) -> Frontier:
+    """Solve a case for several budgets, each from the plans and prices of its neighbours.
 
     A plan that a smaller budget pays for is one for every larger budget, so that more money never
     serves less.
@@ -376,6 +378,9 @@ def solve_budgets(
         What is solved; its own budget is not looked at.
     budgets_cny
         The budgets.
+    gap
+        Gap that every point is sought to; the study's own if it is not given, or is wider. A
+        point that ends above it says so.
     folder
         An output folder; where it holds a plan of this very case, no budget that pays for that
         plan shows less.
@@ -384,9 +389,9 @@ def solve_budgets(
 
     Returns
     -------
-    tuple
+    Frontier
         A plan each, in the order of the budgets; those too small for any plan that was found are
-        left out.
+        named apart.
 
     Raises
     ------
@@ -399,10 +404,13 @@ def solve_budgets(
     on_stage(Stage.BASELINES)
     today, unified = _serve(case.instance_today), _serve(case.instance)
     on_stage(Stage.SOLVE)
-    results = solve_frontier(case.instance, budgets_cny, options=_solve_options(case.study))
-    plans = []
+    options = _solve_options(case.study, gap)
+    results = solve_frontier(case.instance, budgets_cny, options=options)
+    plans: list[SitingPlan] = []
+    unplanned: dict[float, SolveStatus] = {}
     for budget_cny, result in zip(budgets_cny, results, strict=True):
         if result.decision is None and budget_cny < max(budgets_cny):
+            unplanned[budget_cny] = result.status
             continue
         requirements = case.instance.requirements.replace(budget_cny=budget_cny)
         instance = case.instance.replace(requirements=requirements)
@@ -420,7 +428,9 @@ def solve_budgets(
                 solve=result,
             )
         )
-    return keep_best_known(plans, known=None if folder is None else _read_decision(case, folder))
+    known = None if folder is None else _read_decision(case, folder)
+    kept = keep_best_known(plans, gap=options.gap, known=known)
+    return Frontier(plans=kept, unplanned=unplanned, gap=options.gap)
 
 
 def _read_decision(case: SitingCase, folder: Path) -> Decision | None:
@@ -432,7 +442,7 @@ def _read_decision(case: SitingCase, folder: Path) -> Decision | None:
         return None
 
 
-def write_frontier(plans: Sequence[SitingPlan], folder: Path) -> None:
+def write_frontier(frontier: Frontier, folder: Path) -> None:
     """Write what several budgets buy into a folder: a table, a page, and what a report reads.
 
     Raises
@@ -440,9 +450,9 @@ def write_frontier(plans: Sequence[SitingPlan], folder: Path) -> None:
     OutputError
         If the folder cannot be written.
     """
-    write_file(folder / "frontier.csv", render_frontier_csv(plans))
-    write_file(folder / "frontier.html", render_frontier(plans))
-    write_file(folder / FRONTIER_NAME, render_frontier_json(plans))
+    write_file(folder / "frontier.csv", render_frontier_csv(frontier))
+    write_file(folder / "frontier.html", render_frontier(frontier))
+    write_file(folder / FRONTIER_NAME, render_frontier_json(frontier))
 
 
 def ask_sensitivity(
@@ -469,11 +479,13 @@ def ask_sensitivity(
         If the study has phases.
     """
     require_one_period(plan.case.study)
-    options = _solve_options(plan.case.study)
-    if gap is not None:
-        options = replace(options, gap=max(gap, options.gap))
     return solve_sensitivity(
-        plan, inputs, options=options, steps=steps, doubts=doubts, on_solved=on_solved
+        plan,
+        inputs,
+        options=_solve_options(plan.case.study, gap),
+        steps=steps,
+        doubts=doubts,
+        on_solved=on_solved,
     )
 
 
@@ -930,10 +942,14 @@ def _unexplained() -> list[Fault]:
     ]
 
 
-def _solve_options(study: Study) -> SolveOptions:
+def _solve_options(study: Study, gap: float | None = None) -> SolveOptions:
+    """Return how hard a study asks to look, or less hard where another gap is wider."""
     asked = study.solve
     return SolveOptions(
-        gap=asked.gap, time_limit_s=asked.time_limit_s, seed=asked.seed, engine=asked.engine
+        gap=asked.gap if gap is None else max(gap, asked.gap),
+        time_limit_s=asked.time_limit_s,
+        seed=asked.seed,
+        engine=asked.engine,
     )
 
 

@@ -21,7 +21,7 @@ from siting.optimise.solve import (
     expect_plan,
     solve,
     solve_baseline,
-    solve_frontier,
+    solve_nearby,
 )
 
 if TYPE_CHECKING:
@@ -213,6 +213,34 @@ def test_a_known_plan_and_its_prices_shorten_the_next_solve() -> None:
     assert again.work < first.work
 
 
+@pytest.mark.parametrize("budget_cny", [50.0, 60.0, 75.0])
+def test_a_like_instance_is_solved_from_plan_and_prices_in_a_fraction(budget_cny: float) -> None:
+    city = make_city(6)
+    first = solve(city, options=LARGE)
+    required = np.arange(city.n_site) == np.flatnonzero(~expect_plan(first).opened)[0]
+    other = city.replace(
+        requirements=city.requirements.replace(budget_cny=budget_cny, required=required)
+    )
+    cold, warm = solve(other, options=LARGE), solve_nearby(other, options=LARGE, start=first)
+    checked(other, warm)
+    assert expect_plan(warm).opened[required].all()
+    assert warm.work < 0.7 * cold.work
+    assert warm.objective <= cold.bound
+    assert cold.objective <= warm.bound
+    assert warm.status is SolveStatus.OPTIMAL
+
+
+@pytest.mark.parametrize("n_thread", [1, 2])
+def test_a_solve_nearby_is_repeatable(n_thread: int) -> None:
+    city = make_city(6)
+    options = SolveOptions(gap=0.0, engine=Engine.LAGRANGIAN, n_threads=n_thread)
+    start = WarmStart(tier_of_site=np.full(city.n_site, -1, dtype=np.int32))
+    found = solve_nearby(city, options=options, start=start)
+    again = solve_nearby(city, options=SolveOptions(gap=0.0), start=start)
+    assert expect_plan(found).tier_of_site.tolist() == expect_plan(again).tier_of_site.tolist()
+    assert (found.objective, found.bound) == (again.objective, again.bound)
+
+
 def test_a_start_that_breaks_the_new_rules_is_opened_as_far_as_they_allow() -> None:
     city = make_city(7)
     first = solve(city, options=LARGE)
@@ -227,14 +255,3 @@ def test_a_start_that_breaks_the_new_rules_is_opened_as_far_as_they_allow() -> N
     assert not expect_plan(result).opened[forbidden].any()
     with pytest.raises(ValueError, match="sites"):
         solve(city, options=LARGE, start=WarmStart(tier_of_site=np.zeros(3, dtype=np.int32)))
-
-
-def test_a_frontier_rises_with_the_budget_in_plan_and_bound() -> None:
-    city = make_city(8)
-    budgets = [20.0, 60.0, 40.0]
-    results = solve_frontier(city, budgets, options=LARGE)
-    by_budget = [results[n] for n in np.argsort(budgets)]
-    for less, more in pairwise(by_budget):
-        assert less.objective <= more.objective
-        assert less.bound <= more.bound
-    assert all(result.status is SolveStatus.OPTIMAL for result in results)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,12 @@ from siting import pipeline
 from siting.cli import app
 from siting.domain import SolveStatus
 from siting.errors import ExitCode, InfeasibleError
-from siting.outputs.frontier import build_frontier, keep_best_known, render_frontier
+from siting.outputs.frontier import (
+    build_frontier,
+    keep_best_known,
+    render_frontier,
+    render_frontier_json,
+)
 from siting.pipeline import (
     build_case,
     read_inputs,
@@ -39,8 +45,7 @@ if TYPE_CHECKING:
 def test_more_money_never_buys_less(study_path: Path) -> None:
     # Nothing under a million; WEST serves all of the 1,500 kWh within reach from then on.
     case = build_case(read_inputs(read_study(study_path)))
-    plans = solve_budgets(case, [2e6, 0.5e6, 1e6])
-    table = build_frontier(plans)
+    table = build_frontier(solve_budgets(case, [2e6, 0.5e6, 1e6]))
     assert table["budget_cny"].tolist() == [0.5e6, 1e6, 2e6]
     assert table["n_sites"].tolist() == [0, 1, 1]
     assert table["served_share"].is_monotonic_increasing
@@ -49,35 +54,55 @@ def test_more_money_never_buys_less(study_path: Path) -> None:
     assert table["share_per_million"].iloc[-1] == 0.0
 
 
-def test_budgets_too_small_for_any_plan_are_left_out(study_path: Path) -> None:
+def test_budgets_too_small_for_any_plan_are_named_apart(study_path: Path) -> None:
     # A floor of 90 % needs WEST, which costs a million.
     case = build_case(read_inputs(read_study(study_path)))
     floors = np.full(case.instance.n_brand, 0.9)
     requirements = case.instance.requirements.replace(floor_by_brand=floors)
     case = replace(case, instance=case.instance.replace(requirements=requirements))
-    [plan] = solve_budgets(case, [0.4e6, 2e6, 0.5e6])
+    found = solve_budgets(case, [0.4e6, 2e6, 0.5e6])
+    [plan] = found.plans
     assert plan.case.instance.requirements.budget_cny == 2e6
+    assert found.unplanned == dict.fromkeys((0.4e6, 0.5e6), SolveStatus.INFEASIBLE)
+    table = build_frontier(found)
+    assert table["status"].tolist() == ["infeasible", "infeasible", "optimal"]
+    assert table["served_share"].isna().tolist() == [True, True, False]
     with pytest.raises(InfeasibleError):
         solve_budgets(case, [0.4e6, 0.5e6])
+
+
+def test_budgets_without_a_plan_are_on_the_page(study_path: Path) -> None:
+    case = build_case(read_inputs(read_study(study_path)))
+    found = solve_budgets(case, [1e6, 2e6])
+    statuses = {0.3e6: SolveStatus.INFEASIBLE, 0.7e6: SolveStatus.NO_PLAN}
+    page = render_frontier(replace(found, unplanned=statuses)).decode()
+    assert "With 0.30 million CNY no plan can keep all rules." in page
+    assert "With 0.70 million CNY no plan that keeps all rules was found." in page
+    assert "a budget without a plan" in page
+    assert "a budget without a plan" not in render_frontier(found).decode()
+    rows = json.loads(render_frontier_json(replace(found, unplanned=statuses)))["rows"]
+    assert [row["status"] for row in rows[:2]] == ["infeasible", "no_plan"]
+    assert [row["n_sites"] for row in rows] == [None, None, 1, 1]
 
 
 def test_a_search_that_ended_early_shows_what_is_already_in_hand(study_path: Path) -> None:
     # A search that built nothing for two million is raised to what one million buys, and one for
     # a million to a plan that is known; half a million pays for neither.
     case = build_case(read_inputs(read_study(study_path)))
-    none, one, two = solve_budgets(case, [0.5e6, 1e6, 2e6])
+    none, one, two = solve_budgets(case, [0.5e6, 1e6, 2e6]).plans
 
     def built_nothing(plan: SitingPlan) -> SitingPlan:
-        solve = replace(plan.solve, gap=1.0, status=SolveStatus.FEASIBLE)
+        worth = none.joint.evaluation.objective_kwh_per_day
+        solve = replace(plan.solve, objective=worth, gap=1.0, status=SolveStatus.FEASIBLE)
         return replace(plan, joint=none.joint, solve=solve)
 
-    kept = keep_best_known([built_nothing(two), none, one])
+    kept = keep_best_known([built_nothing(two), none, one], gap=0.01)
     assert [len(plan.sites) for plan in kept] == [1, 0, 1]
     assert kept[0].solve.status is SolveStatus.OPTIMAL
-    assert kept[0].solve.gap <= case.study.solve.gap
+    assert kept[0].solve.gap <= 0.01
     assert kept[0].solve.objective == one.joint.evaluation.objective_kwh_per_day
     known = one.joint.decision
-    kept = keep_best_known([none, built_nothing(one)], known=known)
+    kept = keep_best_known([none, built_nothing(one)], gap=0.01, known=known)
     assert [len(plan.sites) for plan in kept] == [0, 1]
 
 

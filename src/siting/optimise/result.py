@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+import math
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Self
 
 from siting.domain import Engine, SolveStatus
-from siting.optimise.limits import Limits, StopReason
+from siting.optimise.limits import Limits, StopReason, compute_gap
 
 if TYPE_CHECKING:
     from siting.domain import IntArray
@@ -84,6 +85,41 @@ class SolveResult:
     work: float
     multipliers: TierPrices | None = None
 
+    def hold_to(
+        self,
+        *,
+        gap: float,
+        bound: float = math.inf,
+        decision: Decision | None = None,
+        objective: float = -math.inf,
+    ) -> Self:
+        """Return this result with what is known from elsewhere, where that is better.
+
+        Parameters
+        ----------
+        gap
+            The gap asked for, which decides what counts as proven.
+        bound
+            What no plan of the instance is worth more than.
+        decision, objective
+            A plan that keeps all of the instance's rules, and its worth.
+        """
+        if decision is None or objective <= self.objective:
+            decision, objective = self.decision, self.objective
+        bound = max(min(bound, self.bound), objective)
+        found = compute_gap(objective, bound)
+        status = self.status if decision is None else tell_status(found, gap)
+        return replace(
+            self, decision=decision, objective=objective, bound=bound, gap=found, status=status
+        )
+
+    def as_start(self) -> WarmStart:
+        """Return what a solve of a like instance can start from."""
+        return WarmStart(
+            tier_of_site=None if self.decision is None else self.decision.tier_of_site,
+            multipliers=self.multipliers,
+        )
+
     @property
     def time_limit_hit(self) -> bool:
         """Whether the time limit ended it."""
@@ -93,6 +129,11 @@ class SolveResult:
     def interrupted(self) -> bool:
         """Whether Ctrl-C ended it."""
         return self.stopped is StopReason.INTERRUPTED
+
+
+def tell_status(gap: float, gap_asked: float) -> SolveStatus:
+    """Return what a plan counts as: proven within the gap asked for, or feasible."""
+    return SolveStatus.OPTIMAL if gap <= gap_asked else SolveStatus.FEASIBLE
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import time
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,13 +17,14 @@ from siting.optimise.formulation import build_model
 from siting.optimise.lagrangian import start_descent
 from siting.optimise.limits import Limits, Progress, StopReason, Watch, compute_gap
 from siting.optimise.mip import solve_mip
-from siting.optimise.result import SolveOptions, SolveResult, WarmStart
+from siting.optimise.result import SolveOptions, SolveResult, WarmStart, tell_status
 from siting.optimise.thrift import spare_money
 from siting.optimise.tier_problem import build_problem
 from siting.optimise.tier_solver import (
     ROUNDS,
     ROUNDS_BEFORE_TREE,
     descend_to_rest,
+    fill_up,
     is_impossible,
     plan_from_tiers,
     price_instance,
@@ -34,7 +34,7 @@ from siting.optimise.tier_solver import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     from siting.domain import IntArray
     from siting.optimise.lagrangian import DualPoint
@@ -49,9 +49,11 @@ __all__ = [
     "expect_plan",
     "solve",
     "solve_baseline",
-    "solve_frontier",
+    "solve_nearby",
 ]
 
+# Up to here a whole solve takes well under a second.
+LINKS_TO_SOLVE = 1_000
 # Below this many links HiGHS alone is quick and exact; above the other, it drowns in them.
 LINKS_FOR_HIGHS, MOST_LINKS_FOR_HIGHS = 12_000, 60_000
 # Grouping more sites into quarters takes more memory than all else.
@@ -86,20 +88,15 @@ def solve(
         If the start's plan is for another number of sites.
     """
     started_cpu_s = time.process_time()
-    known = _as_start(start)
-    if known.tier_of_site is not None and known.tier_of_site.size != instance.n_site:
-        raise ValueError(
-            f"the start has {known.tier_of_site.size} sites, the instance {instance.n_site}"
-        )
+    known = _as_start(instance, start)
     with Watch(options, on_progress=progress) as watch:
         problem = build_problem(instance)
         run = _Run(instance, problem, watch)
         engine = _choose_engine(options.engine, problem.links.n_link)
-        point = None
-        if known.multipliers is not None:
-            point = start_from_prices(instance, problem, known.multipliers)
+        point = run.point_of(known)
         if engine is Engine.LAGRANGIAN:
-            run.by_prices(point, known)
+            n_round = ROUNDS_BEFORE_TREE if run.may_branch else ROUNDS
+            run.by_prices(point, known.tier_of_site, n_round=n_round)
             run.by_branching()
             small = problem.links.n_link <= MOST_LINKS_FOR_HIGHS
             if not run.settled and (small or run.plan is None):
@@ -110,61 +107,54 @@ def solve(
         return run.conclude(started_cpu_s)
 
 
-def solve_frontier(
+def solve_nearby(
     instance: SitingInstance,
-    budgets_cny: Sequence[float],
     *,
     options: SolveOptions,
-) -> list[SolveResult]:
-    """Solve the instance for several budgets, each from the plan and prices of the last.
+    start: SolveResult | WarmStart,
+) -> SolveResult:
+    """Solve an instance like one that was solved, by its prices and one round of annealing alone.
+
+    This costs a fraction of a solve and is as honest, but leaves the gap that it comes to open.
+    Instances for which HiGHS is quick, and those where no plan is found, are solved whole.
 
     Parameters
     ----------
-    instance
-        The instance; its own budget is not looked at.
-    budgets_cny
-        Budgets, in the order in which results are wanted; solved from the largest down.
-    options
-        Of every solve by itself.
-
-    Returns
-    -------
-    list of SolveResult
-        One result a budget, in the order asked. A bound of a larger budget holds for every
-        smaller one and is handed down, so that more budget never shows a lower bound. Where a
-        budget has no plan, a smaller one is not looked at: its result is the same.
+    instance, options
+        As in `solve`.
+    start
+        What is known: prices bound any instance with the same demand and brands; a plan is opened
+        as far as the instance allows and filled up with what the relaxation opens. Without a plan
+        the relaxation's own is where the search starts.
 
     Raises
     ------
-    KeyboardInterrupt
-        On Ctrl-C.
+    ValueError
+        If the start's plan is for another number of sites.
     """
-    results: dict[int, SolveResult] = {}
-    last: SolveResult | None = None
-    for n in sorted(range(len(budgets_cny)), key=lambda n: -budgets_cny[n]):
-        if last is not None and last.decision is None:
-            results[n] = last
-            continue
-        requirements = instance.requirements.replace(budget_cny=float(budgets_cny[n]))
-        result = solve(instance.replace(requirements=requirements), options=options, start=last)
-        if result.interrupted:
-            raise KeyboardInterrupt
-        if last is not None and last.bound < result.bound:
-            gap = compute_gap(result.objective, last.bound)
-            proven = result.decision is not None and gap <= options.gap
-            status = SolveStatus.OPTIMAL if proven else result.status
-            result = replace(result, bound=last.bound, gap=gap, status=status)
-        results[n] = last = result
-    return [results[n] for n in range(len(budgets_cny))]
+    started_cpu_s = time.process_time()
+    known = _as_start(instance, start)
+    with Watch(options) as watch:
+        problem = build_problem(instance)
+        if problem.links.n_link > LINKS_TO_SOLVE and options.engine is not Engine.SCIP:
+            run = _Run(instance, problem, watch)
+            point = descend_to_rest(problem, run.point_of(known), watch, value=-math.inf)
+            tiers = known.tier_of_site
+            if tiers is not None and math.isfinite(point.bound):
+                tiers = fill_up(problem, point, tiers)
+            run.by_prices(point, tiers, n_round=1)
+            if run.plan is not None or run.settled:
+                return run.conclude(started_cpu_s)
+    return solve(instance, options=options, start=known)
 
 
-def _as_start(start: SolveResult | WarmStart | None) -> WarmStart:
-    if start is None or isinstance(start, WarmStart):
-        return start or WarmStart()
-    return WarmStart(
-        tier_of_site=None if start.decision is None else start.decision.tier_of_site,
-        multipliers=start.multipliers,
-    )
+def _as_start(instance: SitingInstance, start: SolveResult | WarmStart | None) -> WarmStart:
+    known = start.as_start() if isinstance(start, SolveResult) else start or WarmStart()
+    if known.tier_of_site is not None and known.tier_of_site.size != instance.n_site:
+        raise ValueError(
+            f"the start has {known.tier_of_site.size} sites, the instance {instance.n_site}"
+        )
+    return known
 
 
 def _choose_engine(asked: Engine, n_link: int) -> Engine:
@@ -196,15 +186,22 @@ class _Run:
         """Take note of what an engine says it has, and pass it on."""
         self.watch.report(max(objective, self.objective), min(bound, self.bound))
 
-    def by_prices(self, point: DualPoint | None, known: WarmStart) -> None:
-        """Bound and search by prices."""
+    def point_of(self, known: WarmStart) -> DualPoint:
+        """Return where a descent starts: at known prices, if there are any that fit."""
+        point = None
+        if known.multipliers is not None:
+            point = start_from_prices(self.instance, self.problem, known.multipliers)
+        return point or start_descent(self.problem)
+
+    def by_prices(self, point: DualPoint, tiers: IntArray | None, *, n_round: int) -> None:
+        """Bound and search by prices, from the plan of these tiers if there is one."""
         self.engines.append(Engine.LAGRANGIAN.value)
         self.answer = solve_by_prices(
             self.problem,
             self.watch,
             point=point,
-            start=known.tier_of_site,
-            n_round=ROUNDS_BEFORE_TREE if self.may_branch else ROUNDS,
+            start=tiers,
+            n_round=n_round,
             on_step=self.step,
         )
         self._take_point(self.answer.point)
@@ -228,7 +225,7 @@ class _Run:
         if plan is not None:
             self.plan, self.objective = plan, plan.value
 
-    def price(self, point: DualPoint | None) -> None:
+    def price(self, point: DualPoint) -> None:
         """Find prices for what a MIP solver has proven, so that part of it can be checked."""
         if self.infeasible:
             return
@@ -237,7 +234,7 @@ class _Run:
         self._take_point(
             descend_to_rest(
                 self.problem,
-                point or start_descent(self.problem),
+                point,
                 Watch(limits),
                 value=self.objective,
             )
@@ -300,7 +297,7 @@ class _Run:
         self.watch.report(self.objective, bound)
         proven = gap <= self.watch.limits.gap
         if self.decision is not None:
-            status = SolveStatus.OPTIMAL if proven else SolveStatus.FEASIBLE
+            status = tell_status(gap, self.watch.limits.gap)
         else:
             status = SolveStatus.INFEASIBLE if self.infeasible else SolveStatus.NO_PLAN
         return SolveResult(

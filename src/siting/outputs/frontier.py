@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from siting.domain import Facility, SolveStatus
 from siting.instance import evaluate
-from siting.optimise.limits import compute_gap
 from siting.outputs.files import render_csv
 from siting.outputs.page import (
+    MISSING,
     Both,
     PageLanguage,
     Phrases,
@@ -40,8 +40,33 @@ OWN_RING = 'fill="none" stroke="#2a2630" stroke-width="2.5"'
 TICKS = 5
 
 
+NO_PLAN_WORDS = {
+    SolveStatus.INFEASIBLE.value: "no_plan_exists",
+    SolveStatus.NO_PLAN.value: "no_plan_found",
+}
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Frontier:
+    """What several budgets buy.
+
+    Attributes
+    ----------
+    plans
+        A plan for each budget that has one; at least one.
+    unplanned
+        Budgets without a plan (CNY), and whether that is proven (``infeasible``) or none was found.
+    gap
+        The gap that every plan was sought to.
+    """
+
+    plans: tuple[SitingPlan, ...]
+    unplanned: Mapping[float, SolveStatus] = field(default_factory=dict)
+    gap: float
+
+
 def keep_best_known(
-    plans: Sequence[SitingPlan], *, known: Decision | None = None
+    plans: Sequence[SitingPlan], *, gap: float, known: Decision | None = None
 ) -> tuple[SitingPlan, ...]:
     """Return for each budget the best plan in hand: its own, a cheaper budget's, or a known one.
 
@@ -49,6 +74,8 @@ def keep_best_known(
     ----------
     plans
         Plans of one case, each under its own budget.
+    gap
+        The gap asked for.
     known
         Another plan of the case; it counts where a budget pays for it.
 
@@ -60,7 +87,8 @@ def keep_best_known(
     kept: dict[int, SitingPlan] = {}
     cheaper: Decision | None = None
     for n in sorted(range(len(plans)), key=lambda n: _budget_of(plans[n])):
-        kept[n] = _raise_to(plans[n], [plan for plan in (cheaper, known) if plan is not None])
+        others = [plan for plan in (cheaper, known) if plan is not None]
+        kept[n] = _raise_to(plans[n], others, gap)
         cheaper = kept[n].joint.decision
     return tuple(kept[n] for n in range(len(plans)))
 
@@ -69,26 +97,19 @@ def _budget_of(plan: SitingPlan) -> float:
     return plan.case.instance.requirements.budget_cny
 
 
-def _raise_to(plan: SitingPlan, others: Sequence[Decision]) -> SitingPlan:
+def _raise_to(plan: SitingPlan, others: Sequence[Decision], gap: float) -> SitingPlan:
     """Return a plan with the best of some decisions in its own one's place, if that is better."""
-    instance, solve = plan.case.instance, plan.solve
+    instance = plan.case.instance
     states = [ServiceState(decision=d, evaluation=evaluate(instance, d)) for d in others]
-    possible = [plan.joint, *(state for state in states if state.evaluation.feasible)]
-    best = max(possible, key=lambda state: state.evaluation.objective_kwh_per_day)
-    if best is plan.joint:
-        return plan
-    worth = best.evaluation.objective_kwh_per_day
-    bound = max(solve.bound, worth)
-    gap = compute_gap(worth, bound)
-    proven = gap <= plan.case.study.solve.gap
-    status = SolveStatus.OPTIMAL if proven else SolveStatus.FEASIBLE
-    solve = replace(
-        solve, decision=best.decision, objective=worth, bound=bound, gap=gap, status=status
-    )
-    return replace(plan, joint=best, solve=solve)
+    best, worth = plan.joint, plan.solve.objective
+    for state in states:
+        if state.evaluation.feasible and state.evaluation.objective_kwh_per_day > worth:
+            best, worth = state, state.evaluation.objective_kwh_per_day
+    held = plan.solve.hold_to(gap=gap, decision=best.decision, objective=worth)
+    return replace(plan, joint=best, solve=held)
 
 
-def build_frontier(plans: Sequence[SitingPlan]) -> pd.DataFrame:
+def build_frontier(frontier: Frontier) -> pd.DataFrame:
     """Return one row a budget, from the least: what it buys and how far that is proven.
 
     Returns
@@ -96,26 +117,16 @@ def build_frontier(plans: Sequence[SitingPlan]) -> pd.DataFrame:
     DataFrame
         ``budget_cny``, ``cost_cny``, ``n_sites``, ``served_share``, ``objective_share``,
         ``bound_share`` (of the wanted service, weighted by worth), ``gap``, ``status``,
-        ``engine``, ``share_per_million`` (what the last million bought, since the row before).
+        ``engine``, ``share_per_million`` (what the last million bought, since the row before). A
+        budget without a plan has its status alone.
     """
-    rows = []
-    for plan in plans:
-        instance = plan.case.instance
-        wanted = float(instance.demand_kwh_per_day.sum()) or math.nan
-        rows.append(
-            {
-                "budget_cny": instance.requirements.budget_cny,
-                "cost_cny": plan.joint.evaluation.cost_cny,
-                "n_sites": len(plan.sites),
-                "served_share": float(plan.joint.evaluation.served_kwh_per_day.sum()) / wanted,
-                "objective_share": plan.joint.evaluation.objective_kwh_per_day / wanted,
-                "bound_share": min(plan.solve.bound / wanted, 1.0),
-                "gap": plan.solve.gap,
-                "status": plan.solve.status.value,
-                "engine": plan.solve.engine,
-            }
-        )
+    rows: list[dict[str, Any]] = [_describe(plan) for plan in frontier.plans]
+    rows += [
+        {"budget_cny": budget_cny, "status": status.value}
+        for budget_cny, status in frontier.unplanned.items()
+    ]
     table = pd.DataFrame(rows).sort_values("budget_cny", ignore_index=True)
+    table["n_sites"] = table["n_sites"].astype("Int64")
     more = table["budget_cny"].diff() / 1e6
     table["share_per_million"] = table["served_share"].diff() / more
     return table.round(
@@ -124,37 +135,51 @@ def build_frontier(plans: Sequence[SitingPlan]) -> pd.DataFrame:
     )
 
 
-def render_frontier_csv(plans: Sequence[SitingPlan]) -> bytes:
+def _describe(plan: SitingPlan) -> dict[str, Any]:
+    instance, evaluation = plan.case.instance, plan.joint.evaluation
+    wanted = float(instance.demand_kwh_per_day.sum()) or math.nan
+    return {
+        "budget_cny": instance.requirements.budget_cny,
+        "cost_cny": evaluation.cost_cny,
+        "n_sites": len(plan.sites),
+        "served_share": float(evaluation.served_kwh_per_day.sum()) / wanted,
+        "objective_share": evaluation.objective_kwh_per_day / wanted,
+        "bound_share": min(plan.solve.bound / wanted, 1.0),
+        "gap": plan.solve.gap,
+        "status": plan.solve.status.value,
+        "engine": plan.solve.engine,
+    }
+
+
+def render_frontier_csv(frontier: Frontier) -> bytes:
     """Return the frontier as CSV."""
-    table = build_frontier(plans)
-    table["illustrative"] = plans[0].case.illustrative
+    table = build_frontier(frontier)
+    table["illustrative"] = frontier.plans[0].case.illustrative
     return render_csv(table)
 
 
-def render_frontier_json(plans: Sequence[SitingPlan]) -> bytes:
+def render_frontier_json(frontier: Frontier) -> bytes:
     """Return the frontier as a report reads it."""
-    figures = {"unified_share": _unified_share(plans)}
-    return render_results(build_frontier(plans), plans[0], figures=figures)
+    return render_results(build_frontier(frontier), frontier.plans[0], figures=_figures(frontier))
 
 
-def render_frontier(plans: Sequence[SitingPlan]) -> bytes:
+def render_frontier(frontier: Frontier) -> bytes:
     """Return the frontier as one page in two languages, without a script."""
-    case, words = plans[0].case, read_frontier_words(PageLanguage.BOTH)
-    results = StudyResults(
-        rows=list_rows(build_frontier(plans)), figures={"unified_share": _unified_share(plans)}
-    )
+    case, words = frontier.plans[0].case, read_frontier_words(PageLanguage.BOTH)
+    results = StudyResults(rows=list_rows(build_frontier(frontier)), figures=_figures(frontier))
     title = case.study.title
     centre = case.study.facility is Facility.SERVICE_CENTRE
+    lead = "".join(f"<li>{line}</li>" for line in render_frontier_lead(results, words))
     body = (
         f"<header>{render_top(words, 'eyebrow')}"
         f"<h1>{words.say('headline_centre' if centre else 'headline')}</h1>"
         f'<p class="study">{words.show(Both(title.en, title.zh or title.en))}</p>'
-        f'<ul class="lead"><li>{render_frontier_lead(results, words)}</li></ul>'
+        f'<ul class="lead">{lead}</ul>'
         f"{render_made_of(case, words)}</header>"
         + render_section(words.say("chart_title"), "", render_frontier_figure(results, words))
         + render_section(
             words.say("table_title"),
-            words.say("table_note"),
+            words.say("table_note", gap=f"{100 * frontier.gap:g}"),
             render_frontier_table(results, words),
         )
     )
@@ -166,16 +191,30 @@ def read_frontier_words(language: PageLanguage) -> Phrases:
     return Phrases.read("report_assets", "frontier_texts.json", language=language)
 
 
-def render_frontier_lead(results: StudyResults, words: Phrases) -> str:
-    """Return in one sentence what more money buys."""
-    first, last = results.rows[0], results.rows[-1]
-    return words.say(
-        "lead",
-        least=show_millions(first["budget_cny"]),
-        most=show_millions(last["budget_cny"]),
-        low=show_percent(first["served_share"], 1),
-        high=show_percent(last["served_share"], 1),
-    )
+def render_frontier_lead(results: StudyResults, words: Phrases) -> list[str]:
+    """Return what more money buys, and with which budgets there is no plan, a sentence each."""
+    planned = _planned(results.rows)
+    first, last = planned[0], planned[-1]
+    lines = [
+        words.say(
+            "lead",
+            least=show_millions(first["budget_cny"]),
+            most=show_millions(last["budget_cny"]),
+            low=show_percent(first["served_share"], 1),
+            high=show_percent(last["served_share"], 1),
+        )
+    ]
+    for status, key in NO_PLAN_WORDS.items():
+        without = [row["budget_cny"] for row in results.rows if row["status"] == status]
+        if without:
+            budgets = ", ".join(show_millions(budget_cny) for budget_cny in without)
+            lines.append(words.say(f"lead_{key}", budgets=budgets))
+    return lines
+
+
+def _planned(rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Return the rows of budgets with a plan."""
+    return [row for row in rows if row["status"] not in NO_PLAN_WORDS]
 
 
 def render_frontier_figure(
@@ -194,6 +233,9 @@ def render_frontier_figure(
         ring = f'<circle cx="11" cy="11" r="7" {OWN_RING}/>'
         mark = f'<svg class="dot" viewBox="0 0 22 22" aria-hidden="true">{ring}</svg>'
         keys += f"<li>{mark}{words.say('key_own')}</li>"
+    if len(_planned(results.rows)) < len(results.rows):
+        mark = f'<svg class="dot" viewBox="0 0 22 22" aria-hidden="true">{_cross(11, 11)}</svg>'
+        keys += f"<li>{mark}{words.say('key_no_plan')}</li>"
     chart = _render_chart(results.rows, unified=results.figures["unified_share"], own=plan)
     return (
         f'<figure><div class="sheet" tabindex="0">{chart}</div><ul class="legend">{keys}</ul>'
@@ -207,16 +249,22 @@ def render_frontier_table(results: StudyResults, words: Phrases) -> str:
     return render_table(f"<tr>{head}</tr>", [_table_row(row, words) for row in results.rows])
 
 
-def _unified_share(plans: Sequence[SitingPlan]) -> float:
-    wanted = float(plans[0].case.instance.demand_kwh_per_day.sum()) or math.nan
-    share = plans[0].unified.evaluation.objective_kwh_per_day / wanted
-    return share if math.isfinite(share) else 0.0
+def _figures(frontier: Frontier) -> dict[str, float]:
+    """Return the figures that belong to all budgets."""
+    plan = frontier.plans[0]
+    wanted = float(plan.case.instance.demand_kwh_per_day.sum()) or math.nan
+    share = plan.unified.evaluation.objective_kwh_per_day / wanted
+    return {"unified_share": share if math.isfinite(share) else 0.0}
 
 
 COLUMNS = ("budget", "cost", "sites", "served", "bound", "gap", "more", "status")
 
 
 def _table_row(row: Mapping[str, Any], words: Phrases) -> str:
+    if row["status"] in NO_PLAN_WORDS:
+        missing = [MISSING] * (len(COLUMNS) - 2)
+        why = words.say(NO_PLAN_WORDS[row["status"]])
+        return render_row(show_millions(row["budget_cny"]), [*missing, why])
     more = row["share_per_million"]
     proven = "proven" if row["status"] == "optimal" else "not_proven"
     return render_row(
@@ -227,7 +275,7 @@ def _table_row(row: Mapping[str, Any], words: Phrases) -> str:
             show_percent(row["served_share"], 1),
             show_percent(row["bound_share"], 1),
             show_percent(row["gap"], 2),
-            show_percent(more, 2) if math.isfinite(more) else "–",
+            show_percent(more, 2) if math.isfinite(more) else MISSING,
             words.say(proven),
         ],
     )
@@ -252,10 +300,10 @@ def _render_chart(
         x = LEFT + inner_w * budget_cny / most_cny
         return f"{x:.1f} {TOP + inner_h * (1.0 - min(max(share, 0.0), 1.0)):.1f}"
 
-    plan = [
-        (budget, float(row["objective_share"])) for budget, row in zip(budgets, rows, strict=True)
-    ]
-    bound = [(budget, float(row["bound_share"])) for budget, row in zip(budgets, rows, strict=True)]
+    plan, bound = (
+        [(float(row["budget_cny"]), float(row[share])) for row in _planned(rows)]
+        for share in ("objective_share", "bound_share")
+    )
     grid = []
     for k in range(TICKS + 1):
         share = k / TICKS
@@ -270,6 +318,9 @@ def _render_chart(
         f'fill="{PLAN_COLOUR}"/>'
         for point in plan
     )
+    for row in rows:
+        if row["status"] in NO_PLAN_WORDS:
+            dots += _cross(*(float(part) for part in at(float(row["budget_cny"]), 0.0).split()))
     own_x, own_y = ("", "") if own is None else at(*own).split()
     ring = f'<circle cx="{own_x}" cy="{own_y}" r="10" {OWN_RING}/>' if own is not None else ""
     line = " L".join(at(*point) for point in plan)
@@ -283,6 +334,14 @@ def _render_chart(
         'fill="none"/>'
         f'<path d="M{edge}" stroke="{BOUND_COLOUR}" stroke-width="1.5" fill="none"/>'
         f'<path d="M{line}" stroke="{PLAN_COLOUR}" stroke-width="3" fill="none"/>{dots}{ring}</svg>'
+    )
+
+
+def _cross(x: float, y: float) -> str:
+    """Return a mark that stands for no plan."""
+    return (
+        f'<path d="M{x - 5:.1f} {y - 5:.1f}l10 10m0 -10l-10 10" stroke="{TODAY_COLOUR}" '
+        'stroke-width="2.5" fill="none"/>'
     )
 
 

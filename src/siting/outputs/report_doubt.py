@@ -34,7 +34,7 @@ def render_budgets(frontier: StudyResults, plan: WrittenPlan, language: PageLang
         own = (float(budget_cny), plan.read(plan.solve, "objective_kwh_per_day") / wanted)
     figure = render_frontier_figure(frontier, words, plan=own)
     content = figure + render_frontier_table(frontier, words)
-    lead = render_frontier_lead(frontier, words)
+    lead = " ".join(render_frontier_lead(frontier, words))
     return render_section(words.say("headline"), lead, content, css_class="budgets")
 
 

@@ -7,6 +7,8 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import pandas as pd
+
 from siting import __version__
 from siting.errors import Fault, InputError
 from siting.outputs.manifest import render_manifest, study_without_folder
@@ -14,8 +16,6 @@ from siting.outputs.manifest import render_manifest, study_without_folder
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
-
-    import pandas as pd
 
     from siting.outputs.written_plan import WrittenPlan
     from siting.plan import SitingPlan
@@ -101,4 +101,4 @@ def _asked(study: Mapping[str, Any]) -> dict[str, Any]:
 def _finite(value: Any) -> Any:  # noqa: ANN401 - any cell of a table
     if isinstance(value, str | bool):
         return value
-    return value if math.isfinite(value) else None
+    return None if pd.isna(value) or not math.isfinite(value) else value

@@ -25,9 +25,10 @@ from siting.optimise.assignment import assign_drivers
 from siting.optimise.formulation import build_model
 from siting.optimise.limits import Watch
 from siting.optimise.mip import solve_mip
+from siting.optimise.solve import LINKS_TO_SOLVE
 from siting.optimise.tier_problem import build_problem
 from siting.optimise.tier_solver import solve_by_prices, start_from_prices
-from siting.reasons.rebuild import CLOSE, LINKS_TO_SOLVE, SOLVED, sites_between
+from siting.reasons.rebuild import CLOSE, SOLVED, sites_between
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -17,7 +17,7 @@ from siting.domain import SolveStatus
 from siting.instance import CLOSED, Decision, evaluate, settle_flows
 from siting.optimise.limits import Limits, Watch
 from siting.optimise.result import SolveOptions, WarmStart
-from siting.optimise.solve import solve
+from siting.optimise.solve import LINKS_TO_SOLVE, solve
 from siting.optimise.tier_problem import build_problem
 from siting.optimise.tier_solver import is_impossible, solve_by_prices, start_from_prices
 
@@ -29,8 +29,6 @@ if TYPE_CHECKING:
     from siting.optimise.tier_problem import TierProblem
     from siting.reasons.known import KnownPlan
 
-# Up to here a whole solve takes well under a second.
-LINKS_TO_SOLVE = 1_000
 SOLVED = SolveOptions(gap=1e-7, time_limit_s=20.0)
 CLOSE = Limits(gap=1e-4)
 
