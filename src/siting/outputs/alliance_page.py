@@ -446,7 +446,7 @@ class _Page:
         return self._section(
             "coalitions_title",
             intro,
-            f"<details><summary>{self.say('col_group')} · {len(rows)}"
+            f"<details><summary>{self.say('all_groups', n=str(len(rows)))}"
             f"</summary>{render_table(head, rows)}</details>",
         )
 
