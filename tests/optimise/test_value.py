@@ -164,6 +164,33 @@ def test_a_tier_larger_than_all_in_reach_adds_nothing_to_the_bound_and_the_bound
     assert result.status is SolveStatus.OPTIMAL
 
 
+def test_a_site_that_two_brands_can_share_is_enough_though_its_best_flow_serves_only_one() -> None:
+    # Ten kWh of each brand in reach of both sites of 10 kWh, and half of each brand to be served.
+    homes = three_homes()
+    shared = homes.replace(
+        brands=("a", "b"),
+        demand_ids=("d0", "d1"),
+        demand_kwh_per_day=np.diag([10.0, 10.0]),
+        demand_district=np.full(2, -1),
+        site_ids=("s0", "s1"),
+        site_district=np.full(2, -1),
+        tiers=("small",),
+        tier_cost_cny=np.full((2, 1), 7.0),
+        tier_power_kw=np.ones((2, 1)),
+        tier_capacity_kwh_per_day=np.full((2, 1), 10.0),
+        tier_allowed=np.ones((2, 1), dtype=bool),
+        usable=np.ones((2, 2), dtype=bool),
+        cover_start=np.array([0, 2, 4]),
+        cover_supply=np.array([0, 1, 0, 1]),
+        cover_time_s=np.ones(4),
+        cover_worth=np.ones(4),
+        requirements=no_requirements(n_site=2, n_brand=2).replace(floor_by_brand=np.full(2, 0.5)),
+    )
+    by_prices = SolveOptions(gap=1e-6, engine=Engine.LAGRANGIAN)
+    result = solve_for_value(shared, valuation=LEAST_COST, options=by_prices)
+    assert (result.value_cny, result.bound_cny) == (-7.0, -7.0)
+
+
 def three_homes() -> SitingInstance:
     n = 3
     requirements = no_requirements(n_site=n, n_brand=1)
