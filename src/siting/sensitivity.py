@@ -21,7 +21,7 @@ from siting.instance import CLOSED, evaluate
 from siting.notebook import show_tables
 from siting.optimise.assignment import assign_drivers
 from siting.optimise.fairness import solve_fair
-from siting.optimise.solve import solve
+from siting.optimise.solve import WarmStart, solve_again
 from siting.study import Objective
 
 if TYPE_CHECKING:
@@ -228,7 +228,8 @@ def _vary(
     same_sites = instance.site_ids == own.site_ids and instance.demand_ids == own.demand_ids
     objective = plan.case.study.objective
     if objective is Objective.TOTAL:
-        result = solve(instance, options=options, start=plan.solve if same_sites else None)
+        start = plan.solve if same_sites else WarmStart()
+        result = solve_again(instance, options=options, start=start)
     else:
         result = solve_fair(instance, objective=objective, options=options).result
     if result.interrupted:

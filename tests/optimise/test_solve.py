@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from siting.domain import Engine, SolveStatus
 from siting.instance import SitingInstance, evaluate, no_requirements
+from siting.optimise import solve as solve_module
 from siting.optimise.limits import Progress, StopReason
 from siting.optimise.solve import (
     SolveOptions,
@@ -20,6 +21,7 @@ from siting.optimise.solve import (
     WarmStart,
     expect_plan,
     solve,
+    solve_again,
     solve_baseline,
     solve_nearby,
 )
@@ -239,6 +241,26 @@ def test_a_solve_nearby_is_repeatable(n_thread: int) -> None:
     again = solve_nearby(city, options=SolveOptions(gap=0.0), start=start)
     assert expect_plan(found).tier_of_site.tolist() == expect_plan(again).tier_of_site.tolist()
     assert (found.objective, found.bound) == (again.objective, again.bound)
+
+
+@pytest.mark.parametrize("gap", [0.05, 1e-6])
+def test_what_is_not_proven_by_prices_is_solved_whole(
+    gap: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(solve_module, "LINKS_TO_SOLVE", 0)
+    city = make_city(6, n_demand=80, n_site=20)
+    forbidden = np.arange(city.n_site) < 2
+    other = city.replace(
+        requirements=city.requirements.replace(budget_cny=30.0, forbidden=forbidden)
+    )
+    first = solve(city, options=SolveOptions(gap=gap))
+    result = solve_again(other, options=SolveOptions(gap=gap), start=first)
+    best = solve(other, options=EXACT)
+    checked(other, result)
+    assert result.status is SolveStatus.OPTIMAL
+    assert result.objective <= best.bound + 1e-6
+    assert best.objective <= result.bound + 1e-6
+    assert ("highs" in result.engine) == (gap < 0.01)
 
 
 def test_a_start_that_breaks_the_new_rules_is_opened_as_far_as_they_allow() -> None:

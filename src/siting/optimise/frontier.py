@@ -8,7 +8,6 @@ for of the next larger one's. A bound of more money holds for less, a plan of le
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from siting.domain import SolveStatus
@@ -88,26 +87,8 @@ def _search_again(
         if before.status is not SolveStatus.FEASIBLE or other.decision is None:
             continue
         start = WarmStart(tier_of_site=other.decision.tier_of_site, multipliers=before.multipliers)
-        after = _solve(points[n], options, start)
-        found[n] = _join(before, after, options.gap)
+        found[n] = before.join(_solve(points[n], options, start), gap=options.gap)
         _hold_together(found, options.gap)
-
-
-def _join(before: SolveResult, after: SolveResult, gap: float) -> SolveResult:
-    """Return the better plan and the lower bound of two solves of one instance."""
-    spent = replace(
-        before,
-        wall_s=before.wall_s + after.wall_s,
-        cpu_s=before.cpu_s + after.cpu_s,
-        work=before.work + after.work,
-    )
-    if after.bound_by_duality < before.bound_by_duality:
-        spent = replace(
-            spent, multipliers=after.multipliers, bound_by_duality=after.bound_by_duality
-        )
-    return spent.hold_to(
-        gap=gap, bound=after.bound, decision=after.decision, objective=after.objective
-    )
 
 
 def _hold_together(found: list[SolveResult], gap: float) -> None:

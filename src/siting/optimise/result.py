@@ -113,6 +113,32 @@ class SolveResult:
             self, decision=decision, objective=objective, bound=bound, gap=found, status=status
         )
 
+    def join(self, other: SolveResult, *, gap: float) -> SolveResult:
+        """Return the better plan and the lower bound of two solves of one instance, and their work.
+
+        Parameters
+        ----------
+        other
+            The later solve, which says why it ended.
+        gap
+            The gap asked for.
+        """
+        better = self if self.bound_by_duality <= other.bound_by_duality else other
+        engines = (*self.engine.split("+"), *other.engine.split("+"))
+        joined = replace(
+            self,
+            multipliers=better.multipliers,
+            bound_by_duality=better.bound_by_duality,
+            engine="+".join(dict.fromkeys(engines)),
+            stopped=other.stopped,
+            wall_s=self.wall_s + other.wall_s,
+            cpu_s=self.cpu_s + other.cpu_s,
+            work=self.work + other.work,
+        )
+        return joined.hold_to(
+            gap=gap, bound=other.bound, decision=other.decision, objective=other.objective
+        )
+
     def as_start(self) -> WarmStart:
         """Return what a solve of a like instance can start from."""
         return WarmStart(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -48,10 +49,13 @@ __all__ = [
     "WarmStart",
     "expect_plan",
     "solve",
+    "solve_again",
     "solve_baseline",
     "solve_nearby",
 ]
 
+# A whole solve that comes after cheaper ones has at least so long.
+LEAST_TIME_S = 1.0
 # Up to here a whole solve takes well under a second.
 LINKS_TO_SOLVE = 1_000
 # Below this many links HiGHS alone is quick and exact; above the other, it drowns in them.
@@ -146,6 +150,40 @@ def solve_nearby(
             if run.plan is not None or run.settled:
                 return run.conclude(started_cpu_s)
     return solve(instance, options=options, start=known)
+
+
+def solve_again(
+    instance: SitingInstance, *, options: SolveOptions, start: SolveResult | WarmStart
+) -> SolveResult:
+    """Solve an instance like one that was solved, whole only if nothing cheaper proves enough.
+
+    Prices and annealing start from the plan in hand, then from what the relaxation opens.
+
+    Parameters
+    ----------
+    instance, options, start
+        As in `solve`.
+
+    Raises
+    ------
+    ValueError
+        If the start's plan is for another number of sites.
+    """
+    result = solve_nearby(instance, options=options, start=start)
+    if _is_open(result):
+        start = WarmStart(multipliers=result.multipliers)
+        result = result.join(solve_nearby(instance, options=options, start=start), gap=options.gap)
+    if _is_open(result):
+        left_s = max(options.time_limit_s - result.wall_s, LEAST_TIME_S)
+        whole = solve(instance, options=replace(options, time_limit_s=left_s), start=result)
+        result = result.join(whole, gap=options.gap)
+    return result
+
+
+def _is_open(result: SolveResult) -> bool:
+    """Whether a plan is not proven yet, and nobody asked to stop."""
+    ended = result.interrupted or result.time_limit_hit
+    return result.status is SolveStatus.FEASIBLE and not ended
 
 
 def _as_start(instance: SitingInstance, start: SolveResult | WarmStart | None) -> WarmStart:

@@ -340,9 +340,12 @@ class TierTree:
     def _pop(self) -> list[tuple[int, _Node]]:
         """Return the nodes to split next, the highest bounds first; none if that cannot help."""
         nodes: list[tuple[int, _Node]] = []
+        # Near a limit of work only as many as it pays for.
+        a_node = 2 * EVERYWHERE * self._count_links(None) * 1e-6
+        n_most = max(1.0, min(N_AT_ONCE, self.watch.remaining_work / max(a_node, 1e-9)))
         if self._left > self.target and (not self._open or -self._open[0][0] < self._left):
             return nodes
-        while self._open and len(nodes) < N_AT_ONCE:
+        while self._open and len(nodes) + 1 <= n_most:
             bound, number, node = heapq.heappop(self._open)
             if -bound <= self.target:
                 self._left = max(self._left, -bound)
