@@ -106,6 +106,9 @@ def find_least_cost(
     weight = np.maximum(point.prices.floor, LEAST_FELT * point.prices.floor.max(initial=0.0))
     plan = None if start is None else _keep(problem, weight, columns_of(problem, start))
     plan = _search(problem, useful, watch, point, weight, least=least, plan=plan)
+    if plan is None:
+        largest = np.argsort(-find_gives(problem), kind="stable")
+        plan = _keep(problem, weight, largest)
     return LeastCost(plan=plan, least_cny=least, point=point)
 
 
