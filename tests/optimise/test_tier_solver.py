@@ -11,6 +11,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from siting.domain import Engine
+from siting.instance import CLOSED
 from siting.optimise.certificate import (
     TierPrices,
     check_bound,
@@ -21,7 +22,13 @@ from siting.optimise.lagrangian import allow_all, find_falls
 from siting.optimise.limits import Limits, Watch
 from siting.optimise.solve import SolveOptions, solve
 from siting.optimise.tier_problem import build_problem
-from siting.optimise.tier_solver import price_instance, solve_by_prices, start_from_prices
+from siting.optimise.tier_solver import (
+    fill_up,
+    is_impossible,
+    price_instance,
+    solve_by_prices,
+    start_from_prices,
+)
 
 if TYPE_CHECKING:
     from conftest import MadeTiers
@@ -105,6 +112,40 @@ def test_prices_survive_the_way_to_the_instance_and_back(made_tiers: type[MadeTi
     assert again.prices.row == pytest.approx(point.prices.row, abs=1e-6)
     assert again.prices.floor == pytest.approx(point.prices.floor, abs=1e-6)
     assert again.prices.side == pytest.approx(point.prices.side, abs=1e-6)
+
+
+def test_no_plan_that_keeps_the_floors_is_worth_less_than_they_are(
+    made_tiers: type[MadeTiers],
+) -> None:
+    # Some links of this instance are worth half: floors of 20 % may be kept over those alone.
+    problem = build_problem(made_tiers.make(4, floor_by_brand=[0.2, 0.2]))
+    least = 0.5 * problem.floor_kwh.sum()
+    assert problem.reach.worth.min() == 0.5
+    assert least > 0.0
+    assert is_impossible(problem, 0.99 * least)
+    assert not is_impossible(problem, least)
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_known_tiers_are_opened_as_far_as_new_rules_allow(
+    made_tiers: type[MadeTiers], seed: int
+) -> None:
+    rng = np.random.default_rng(seed)
+    instance = made_tiers.make(
+        seed, **made_tiers.NOTHING_ASKED | {"required": [True, False, False]}
+    )
+    problem = build_problem(instance)
+    point = solve_by_prices(problem, Watch(Limits()), n_round=1).point
+    known = rng.integers(-1, 2, instance.n_site).astype(np.int32)
+    filled = fill_up(problem, point, known)
+    opened = np.flatnonzero(filled != CLOSED)
+    req = instance.requirements
+    assert instance.tier_cost_cny[opened, filled[opened]].sum() <= req.budget_cny
+    assert not req.forbidden[opened].any()
+    assert opened.size <= (req.max_sites or instance.n_site)
+    cheapest = instance.tier_cost_cny[0, max(known[0], 0)]
+    if problem.columns.opened_by(known)[problem.menu.site == 0].any():
+        assert filled[0] == known[0] or cheapest > req.budget_cny
 
 
 @pytest.mark.parametrize("engine", [Engine.HIGHS, Engine.LAGRANGIAN, Engine.SCIP])

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 WIDTH, HEIGHT = 960, 400
 LEFT, RIGHT, TOP, BOTTOM = 64, 20, 16, 48
 PLAN_COLOUR, BOUND_COLOUR, TODAY_COLOUR = "#c8400f", "#8a8892", "#0b6e6a"
+NO_PLAN_COLOUR = "#5b5566"
 OWN_RING = 'fill="none" stroke="#2a2630" stroke-width="2.5"'
 TICKS = 5
 
@@ -340,7 +341,7 @@ def _render_chart(
 def _cross(x: float, y: float) -> str:
     """Return a mark that stands for no plan."""
     return (
-        f'<path d="M{x - 5:.1f} {y - 5:.1f}l10 10m0 -10l-10 10" stroke="{TODAY_COLOUR}" '
+        f'<path d="M{x - 5:.1f} {y - 5:.1f}l10 10m0 -10l-10 10" stroke="{NO_PLAN_COLOUR}" '
         'stroke-width="2.5" fill="none"/>'
     )
 
