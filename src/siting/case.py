@@ -30,7 +30,7 @@ from siting.domain import (
     ignore_stage,
 )
 from siting.errors import Fault, StudyError
-from siting.inputs.candidates import read_candidates
+from siting.inputs.candidates import choose_candidates
 from siting.inputs.contracts import ENERGY_FIGURES
 from siting.inputs.districts import find_districts
 from siting.inputs.roads.congestion import build_congestion
@@ -57,7 +57,7 @@ if TYPE_CHECKING:
 
     from siting.demand import Demand
     from siting.inputs.areas import AreaTable
-    from siting.inputs.candidates import CandidateTable
+    from siting.inputs.candidates import CandidateFiles, CandidateTable
     from siting.inputs.districts import DistrictTable
     from siting.inputs.population import PopulationTable
     from siting.inputs.roads import RoadTable
@@ -88,6 +88,7 @@ class StudyInputs:
     roads: RoadTable
     vehicles: VehicleTable
     stations: tuple[StationTable, ...]
+    candidates: CandidateFiles
     districts: DistrictTable | None
     input_sha256: dict[str, str]
     population: PopulationTable | None = None
@@ -328,8 +329,9 @@ def survey_city(
         districts=inputs.districts,
     )
     on_stage(Stage.CANDIDATES)
-    candidates = read_candidates(
+    candidates = choose_candidates(
         study.inputs.candidates,
+        inputs.candidates,
         roads=inputs.roads,
         demand=demand,
         water=inputs.water,

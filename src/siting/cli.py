@@ -22,6 +22,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from siting import __version__
+from siting.apart import MEMORY_VARIABLE, TIME_VARIABLE
 from siting.domain import SECONDS_PER_MINUTE, Datum, Doubt
 from siting.errors import ExitCode, Fault, SitingError, StudyError
 from siting.optimise.limits import STOP_SIGNALS
@@ -230,7 +231,7 @@ def alliance(
         joint.require_movers(asked, joined=joined, left=left)
         folder = out_folder or Path("outputs", f"{asked.name}-alliance")
         with pipeline.hold_folder(folder), _StageReport() as report:
-            inputs = pipeline.read_inputs(asked, cache_folder=cache, on_stage=report.stage)
+            inputs = pipeline.read_apart(asked, cache_folder=cache, on_stage=report.stage)
             case = pipeline.build_case(inputs, on_stage=report.stage)
             cases = [case, joint.change_budgets(case, budgets)] if budgets else [case]
             investment, *then = [
@@ -279,7 +280,7 @@ def check(
         folder = out_folder or Path("outputs", f"{asked.name}-check")
         if with_map:
             pipeline.refuse_foreign_folder(folder)
-        inputs = pipeline.read_inputs(asked, cache_folder=cache, on_stage=report.stage)
+        inputs = pipeline.read_apart(asked, cache_folder=cache, on_stage=report.stage)
         diagnosis = pipeline.diagnose(inputs, on_stage=report.stage)
         report.stage(pipeline.Stage.WRITE)
         written = pipeline.write_check(diagnosis, folder) if with_map else None
@@ -309,7 +310,7 @@ def frontier(
     with _faults_explained(), _StageReport() as report:
         question = read_study(study)
         pipeline.require_one_period(question)
-        inputs = pipeline.read_inputs(question, cache_folder=cache, on_stage=report.stage)
+        inputs = pipeline.read_apart(question, cache_folder=cache, on_stage=report.stage)
         case = pipeline.build_case(inputs, on_stage=report.stage)
         asked = _read_budgets(budgets, whole_cny=case.instance.requirements.budget_cny)
         found = pipeline.solve_budgets(
@@ -356,7 +357,7 @@ def sensitivity(
     with _faults_explained(), _StageReport() as report:
         asked_steps, asked = _read_steps(steps), read_study(study)
         pipeline.require_one_period(asked)
-        inputs = pipeline.read_inputs(asked, cache_folder=cache, on_stage=report.stage)
+        inputs = pipeline.read_apart(asked, cache_folder=cache, on_stage=report.stage)
         case = pipeline.build_case(inputs, on_stage=report.stage)
         plan = pipeline.solve_case(case, on_stage=report.stage, on_progress=report.solving)
         report.stage(pipeline.Stage.VARY)
@@ -486,9 +487,10 @@ def verify(
     with _faults_explained():
         checks = list(verify_folder(folder))
         if study is not None:
-            from siting.pipeline import compare_inputs  # noqa: PLC0415 - reads every input
+            from siting import pipeline  # noqa: PLC0415 - reads every input
 
-            checks.append(compare_inputs(study, folder))
+            inputs = pipeline.read_apart(pipeline.read_study(study))
+            checks.append(pipeline.compare_inputs(inputs, folder))
     for check in checks:
         out.print(f"{'holds' if check.passed else 'FAILS'}  {check.name:<10} {check.detail}")
         for fault in check.faults[:FAULTS_SHOWN]:
@@ -718,9 +720,31 @@ def _options(
             help="Let others read the outputs, as the umask says; else their owner alone.",
         ),
     ] = False,
+    read_memory_mib: Annotated[
+        int | None,
+        typer.Option(
+            "--read-memory-mib",
+            envvar=MEMORY_VARIABLE,
+            min=1,
+            help="Memory that reading a study's files may take; grows with them if not set.",
+        ),
+    ] = None,
+    read_minutes: Annotated[
+        int | None,
+        typer.Option(
+            "--read-minutes",
+            envvar=TIME_VARIABLE,
+            min=1,
+            help="Processor time that reading them may take; grows with them if not set.",
+        ),
+    ] = None,
 ) -> None:
-    if share:  # in the environment, so that the processes of a batch know it too
+    # In the environment, so that the processes of a batch know it too.
+    if share:
         os.environ[SHARE_VARIABLE] = "1"
+    for variable, cap in ((MEMORY_VARIABLE, read_memory_mib), (TIME_VARIABLE, read_minutes)):
+        if cap is not None:
+            os.environ[variable] = str(cap)
 
 
 def _plan(
@@ -732,7 +756,7 @@ def _plan(
 
     pipeline.refuse_foreign_folder(folder)
     with pipeline.hold_folder(folder), _StageReport() as report:
-        inputs = pipeline.read_inputs(
+        inputs = pipeline.read_apart(
             read_study(study_path), cache_folder=cache_folder, on_stage=report.stage
         )
         case = pipeline.build_case(inputs, on_stage=report.stage)

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 from pydantic import BaseModel
 
 from siting.alliance.games import compute_fingerprint
+from siting.apart import call_apart, find_caps
 from siting.case import SitingCase, StudyInputs, build_case
 from siting.corridors.answer import TripAnswer
 from siting.corridors.build import build_corridors
@@ -38,7 +39,7 @@ from siting.errors import (
     UnverifiedError,
 )
 from siting.inputs.areas import read_areas
-from siting.inputs.candidates import find_candidate_faults
+from siting.inputs.candidates import read_candidate_files
 from siting.inputs.districts import read_districts
 from siting.inputs.pings import measure_density
 from siting.inputs.population import read_population
@@ -133,7 +134,7 @@ if TYPE_CHECKING:
     from siting.diagnosis import Diagnosis
     from siting.domain import Datum
     from siting.inputs.pings import PingColumns, VehicleDensity
-    from siting.inputs.stations import MergedStations
+    from siting.inputs.stations import MergedStations, StationTable
     from siting.inputs.trips import TripTable
     from siting.instance import Decision, SitingInstance
     from siting.optimise.solve import Progress, SolveResult
@@ -154,6 +155,7 @@ __all__ = [
     "explain_written",
     "hold_folder",
     "invest",
+    "read_apart",
     "read_inputs",
     "read_study",
     "refuse_foreign_folder",
@@ -220,18 +222,41 @@ def read_inputs(
         else _collect(faults, read_areas, files.water.path, files.water.datum)
     )
     trips = None if files.trips is None else _collect(faults, read_trips, files.trips, brands)
-    if faults or roads is None or vehicles is None:
-        raise InputError([*faults, *find_candidate_faults(files.candidates)])
+    candidates = _collect(faults, read_candidate_files, files.candidates)
+    if faults or roads is None or vehicles is None or candidates is None:
+        raise InputError(faults)
     return StudyInputs(
         study=study,
         roads=roads,
         vehicles=vehicles,
         stations=tuple(table for table in stations if table is not None),
+        candidates=candidates,
         districts=districts,
         population=population,
         water=water,
         trips=trips,
         input_sha256=hash_inputs(study),
+    )
+
+
+def read_apart(
+    study: Study,
+    *,
+    cache_folder: Path | None = None,
+    on_stage: Callable[[Stage], None] = ignore_stage,
+) -> StudyInputs:
+    """Read every file of a study as `read_inputs` does, in a child process under caps.
+
+    Raises
+    ------
+    InputError
+        As `read_inputs`; also if the caps do not suffice, or a reader crashes.
+    """
+    return call_apart(
+        lambda tell: read_inputs(study, cache_folder=cache_folder, on_stage=tell),
+        caps=find_caps(list_files(study)),
+        name=study.name,
+        on_stage=on_stage,
     )
 
 
@@ -678,15 +703,14 @@ def write_reasons(reasons: PlanReasons, folder: Path) -> None:
     write_folder(folder, {**kept, **changed, MANIFEST_NAME: render_manifest(manifest)})
 
 
-def compare_inputs(study_path: Path, folder: Path) -> Check:
-    """Read a study anew and hold a written plan's instance to what its inputs say.
+def compare_inputs(inputs: StudyInputs, folder: Path) -> Check:
+    """Hold a written plan's instance to what its study's inputs say, read anew.
 
     Raises
     ------
     StudyError, InputError
-        If the study or its inputs cannot be read.
+        If the inputs make no case.
     """
-    inputs = read_inputs(read_study(study_path))
     fresh = render_instance(build_case(inputs).instance)
     same = fresh == (folder / INSTANCE_NAME).read_bytes()
     stated = json.loads((folder / MANIFEST_NAME).read_bytes())["inputs_sha256"]
@@ -900,6 +924,8 @@ def count_telemetry(
 def merge_feeds(feeds: Sequence[Path], *, out_file: Path) -> MergedStations:
     """Merge station feeds into one charging map and write it, with every merge beside it.
 
+    The feeds are read in a child process under caps.
+
     Parameters
     ----------
     feeds
@@ -915,7 +941,6 @@ def merge_feeds(feeds: Sequence[Path], *, out_file: Path) -> MergedStations:
     OutputError
         If the file cannot be written.
     """
-    faults: list[Fault] = []
     specs = [
         spec
         for feed in feeds
@@ -923,13 +948,22 @@ def merge_feeds(feeds: Sequence[Path], *, out_file: Path) -> MergedStations:
             read_station_feeds(feed) if feed.suffix in FEED_LISTS else [Stations(path=feed)]
         )
     ]
-    tables = [_collect(faults, read_stations, spec) for spec in specs]
-    if faults:
-        raise InputError(faults)
-    merged = merge_stations([table for table in tables if table is not None])
+    caps = find_caps([spec.path for spec in specs])
+    merged = merge_stations(
+        call_apart(lambda _: _read_feeds(specs), caps=caps, name="the feeds", on_stage=ignore_stage)
+    )
     write_stations(merged.frame, out_file)
     write_file(out_file.with_suffix(".merges.csv"), render_csv(merged.merges))
     return merged
+
+
+def _read_feeds(specs: Sequence[Stations]) -> list[StationTable]:
+    """Read station feeds; all faults of all of them at once."""
+    faults: list[Fault] = []
+    tables = [_collect(faults, read_stations, spec) for spec in specs]
+    if faults:
+        raise InputError(faults)
+    return [table for table in tables if table is not None]
 
 
 def _unexplained() -> list[Fault]:
@@ -964,7 +998,7 @@ def hash_inputs(study: Study) -> dict[str, str]:
 
     A file that cannot be read has an empty hash; its reader says what is wrong with it.
     """
-    paths = sorted(set(_find_paths(study.inputs)))
+    paths = list_files(study)
     names = [path.name for path in paths]
     return {
         path.name if names.count(path.name) == 1 else f"{path.parent.name}/{path.name}": _hash_file(
@@ -972,6 +1006,11 @@ def hash_inputs(study: Study) -> dict[str, str]:
         )
         for path in paths
     }
+
+
+def list_files(study: Study) -> list[Path]:
+    """Return every file that a study names, each once, by its path."""
+    return sorted(set(_find_paths(study.inputs)))
 
 
 def _find_paths(part: BaseModel) -> Iterator[Path]:

@@ -4,19 +4,32 @@ from __future__ import annotations
 
 import json
 import unicodedata
+from dataclasses import fields
 from typing import TYPE_CHECKING
 
+import geopandas as gpd
 import pytest
+from geopandas.testing import assert_geodataframe_equal
 from typer.testing import CliRunner
 
 from siting.cli import app
 from siting.errors import ExitCode
-from siting.pipeline import build_case, embedded_study_path, read_inputs, read_study, run
+from siting.outputs.proof import render_instance
+from siting.pipeline import (
+    build_case,
+    embedded_study_path,
+    read_apart,
+    read_inputs,
+    read_study,
+    run,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
     from typing import Any
+
+    from siting.case import SitingCase
 
 FORMS = ("csv", "geo", "joined", "parquet", "osm")
 
@@ -29,12 +42,25 @@ def test_the_clean_corpus_is_read_in_every_form(
     assert outcome.faults == ()
     assert outcome.case.instance.demand_kwh_per_day.sum() == pytest.approx(1520.0)
     assert outcome.case.instance.n_site == 2
+    check_same(build_case(read_apart(read_study(corpora[form] / "study.yaml"))), outcome.case)
+
+
+def check_same(apart: SitingCase, here: SitingCase) -> None:
+    """Hold a case that was read in a child process to the one read here."""
+    assert render_instance(apart.instance) == render_instance(here.instance)
+    assert apart.notices == here.notices
+    assert apart.input_sha256 == here.input_sha256
+    for table in (field.name for field in fields(here)):
+        if isinstance(getattr(here, table), gpd.GeoDataFrame):
+            assert_geodataframe_equal(getattr(apart, table), getattr(here, table))
 
 
 @pytest.mark.parametrize("name", ["study.yaml", "service_centres.yaml"])
 def test_the_embedded_city_is_read(name: str) -> None:
-    inputs = read_inputs(read_study(embedded_study_path().with_name(name)))
-    assert build_case(inputs).instance.n_pair > 0
+    study = read_study(embedded_study_path().with_name(name))
+    case = build_case(read_inputs(study))
+    assert case.instance.n_pair > 0
+    check_same(build_case(read_apart(study)), case)
 
 
 def test_a_notice_reaches_the_manifest_and_the_check(

@@ -23,7 +23,6 @@ import tempfile
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
-from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -84,14 +83,13 @@ def _vehicles(path: Path) -> object:
 
 
 def _candidates(path: Path) -> object:
-    from siting.inputs.candidates import read_candidates  # noqa: PLC0415 - as above
+    from siting.inputs.candidates import read_candidate_files  # noqa: PLC0415 - as above
     from siting.study import Candidates  # noqa: PLC0415 - the same
 
     spec = Candidates.model_validate(
         {"path": path, "source": "osm" if path.suffix == ".osm" else "file"}
     )
-    nothing = SimpleNamespace()  # what a file of sites never asks for
-    return read_candidates(spec, roads=nothing, demand=nothing)  # type: ignore[arg-type]
+    return read_candidate_files(spec)
 
 
 def _roads(path: Path) -> object:

@@ -16,7 +16,12 @@ from scipy.spatial.distance import pdist
 from shapely.geometry import Point, box
 
 from siting.errors import InputError
-from siting.inputs.candidates import CandidateTable, count_reasons, read_candidates
+from siting.inputs.candidates import (
+    CandidateTable,
+    choose_candidates,
+    count_reasons,
+    read_candidate_files,
+)
 from siting.inputs.geometry import build_local_plane
 from siting.inputs.road_samples import sample_roads, select_segments
 from siting.inputs.roads import RoadTable
@@ -102,8 +107,10 @@ def read(
     required: Sequence[str] = (),
     **spec: Any,  # noqa: ANN401 - fields of the spec
 ) -> CandidateTable:
-    return read_candidates(
-        Candidates(**spec), roads=roads, demand=demand or Points(), required=required
+    asked = Candidates(**spec)
+    files = read_candidate_files(asked)
+    return choose_candidates(
+        asked, files, roads=roads, demand=demand or Points(), required=required
     )
 
 

@@ -10,6 +10,7 @@ import json
 import math
 import os
 import queue
+import signal
 import subprocess  # siting's own interpreter and module, no shell
 import sys
 import threading
@@ -181,6 +182,8 @@ def _pass_on(stream: IO[str], answers: queue.Queue[str]) -> None:
 
 
 def _describe_death(code: int) -> str:
+    if code == -getattr(signal, "SIGXCPU", 0):  # Windows has none
+        return "reading its files took more processor time than it may (`siting --read-minutes`)"
     if code < 0:
         return f"its process was ended by signal {-code}"
     return f"its process ended by itself with code {code}"

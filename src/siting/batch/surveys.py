@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 from filelock import FileLock
 
+from siting.apart import capped, find_caps
 from siting.case import RoadAccess, Survey, survey_city, survey_key
 from siting.domain import Direction
 from siting.errors import Fault
 from siting.network.travel_time import TravelTimes
 from siting.outputs.files import sha256
-from siting.pipeline import read_inputs
+from siting.pipeline import list_files, read_inputs
 from siting.storage import lock_mode, make_folder, write_file
 
 if TYPE_CHECKING:
@@ -41,7 +42,9 @@ def share_inputs(study: Study, folder: Path) -> StudyInputs:
     """
     make_folder(folder)
     key = sha256(study.inputs.roads.model_dump_json().encode())
-    with FileLock(folder / f"{key}.lock", mode=lock_mode()):
+    caps = find_caps(list_files(study))
+    # This process is a child already, so the caps are put on itself.
+    with FileLock(folder / f"{key}.lock", mode=lock_mode()), capped(caps, name=study.name):
         return read_inputs(study, cache_folder=folder)
 
 

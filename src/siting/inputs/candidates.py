@@ -131,20 +131,73 @@ class CandidateTable:
     notices: tuple[Fault, ...] = ()
 
 
-def read_candidates(
+@dataclass(frozen=True, kw_only=True, eq=False)
+class CandidateFiles:
+    """What a study's candidate files hold, before any rule is looked at.
+
+    Attributes
+    ----------
+    given
+        The columns of `CandidateTable.frame`; also ``reason`` where the file itself tells why a
+        site cannot be one. None for candidates that siting makes.
+    exclusions
+        Where no site may be; None where the study has no such file.
+    notices
+        What was doubtful among the given candidates, and how it was read.
+    """
+
+    given: gpd.GeoDataFrame | None
+    exclusions: AreaTable | None
+    notices: tuple[Fault, ...] = ()
+
+
+def read_candidate_files(spec: Candidates) -> CandidateFiles:
+    """Read the files of a study's candidates.
+
+    Parameters
+    ----------
+    spec
+        Where the candidates come from.
+
+    Raises
+    ------
+    InputError
+        With every fault of both files.
+    """
+    faults: list[Fault] = []
+    exclusions, given, notices = None, None, list[Fault]()
+    try:
+        if spec.exclusions is not None:
+            exclusions = read_areas(spec.exclusions, spec.datum)
+    except InputError as error:
+        faults += error.faults
+    try:
+        if spec.source not in MADE_BY_SITING:
+            given, notices = _read_given(spec)
+    except InputError as error:
+        faults += error.faults
+    if faults:
+        raise InputError(faults)
+    return CandidateFiles(given=given, exclusions=exclusions, notices=tuple(notices))
+
+
+def choose_candidates(
     spec: Candidates,
+    files: CandidateFiles,
     *,
     roads: RoadTable,
     demand: DemandPoints,
     water: AreaTable | None = None,
     required: Collection[str] = (),
 ) -> CandidateTable:
-    """Read, or generate, the candidate sites of a study.
+    """Choose, or generate, the candidate sites of a study.
 
     Parameters
     ----------
     spec
         Where they come from and which are kept.
+    files
+        What the files of ``spec`` hold.
     roads
         The roads, for generated sites.
     demand
@@ -162,18 +215,17 @@ def read_candidates(
     Raises
     ------
     InputError
-        With every fault of the files, or if no candidate is left.
+        If no candidate is left, or zones are asked for that the study has not.
     """
-    areas = None if spec.exclusions is None else read_areas(spec.exclusions, spec.datum)
+    areas = files.exclusions
     closed = join_areas(areas, water if spec.source in MADE_BY_SITING else None)
     if spec.source is CandidateSource.NETWORK:
         table = _generate_on_roads(spec, roads=roads, demand=demand, areas=closed)
     else:
-        every, notices = _read_source(spec, demand)
+        every = _zone_centres(demand.zones) if files.given is None else files.given
         table = _choose(every, spec, demand=demand, areas=closed, required=required)
-        table = replace(table, notices=(*notices, *table.notices))
-    if areas is not None:
-        table = replace(table, notices=(*areas.notices, *table.notices))
+    notices = (*(() if areas is None else areas.notices), *files.notices, *table.notices)
+    table = replace(table, notices=notices)
     if table.frame.empty:
         reasons = "; ".join(f"{n:,} {why}" for why, n in count_reasons(table.excluded).items())
         raise InputError(
@@ -189,32 +241,10 @@ def read_candidates(
     return replace(table, exclusion_areas=None if areas is None else areas.frame)
 
 
-def find_candidate_faults(spec: Candidates) -> list[Fault]:
-    """Return the faults of a study's candidate files alone, to report beside other files'."""
-    faults: list[Fault] = []
-    try:
-        if spec.exclusions is not None:
-            read_areas(spec.exclusions, spec.datum)
-    except InputError as error:
-        faults += error.faults
-    try:
-        if spec.source not in MADE_BY_SITING:
-            _read_given(spec)
-    except InputError as error:
-        faults += error.faults
-    return faults
-
-
 def count_reasons(excluded: pd.DataFrame) -> dict[str, int]:
     """Return how many candidates were left out for each kind of reason, most first."""
     kinds = excluded["reason"].astype("str").str.split(":").str[0]
     return {str(why): int(n) for why, n in kinds.value_counts(sort=True).items()}
-
-
-def _read_source(spec: Candidates, demand: DemandPoints) -> tuple[gpd.GeoDataFrame, list[Fault]]:
-    if spec.source is CandidateSource.ZONES:
-        return _zone_centres(demand.zones), []
-    return _read_given(spec)
 
 
 def _read_given(spec: Candidates) -> tuple[gpd.GeoDataFrame, list[Fault]]:

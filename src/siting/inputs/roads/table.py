@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, fields
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -83,6 +83,12 @@ class RoadTable:
             object.__setattr__(self, name, frozen_array(getattr(self, name), dtype))
         for misfit in _misfits(self):
             raise ValueError(misfit)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle by the fields: what another process has read is frozen and checked here again."""
+        return partial(
+            RoadTable, **{each.name: getattr(self, each.name) for each in fields(self)}
+        ), ()
 
     @property
     def n_node(self) -> int:
