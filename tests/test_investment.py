@@ -279,6 +279,15 @@ def test_the_page_says_why_alone_is_below_today(investment: JointInvestment) -> 
     assert not tells(investment)
 
 
+def test_the_page_says_how_far_a_group_that_is_not_settled_is_proven(
+    investment: JointInvestment,
+) -> None:
+    loose = replace(investment)
+    vars(loose)["coalitions"] = investment.coalitions.assign(status="feasible", gap_share=0.075)
+    assert "proven within 7.5 % only" in render_alliance(loose).decode()
+    assert "All 3 groups" in render_alliance(investment).decode()
+
+
 def test_the_map_shows_the_alliances_bill_and_names_its_rule(investment: JointInvestment) -> None:
     service = build_investment_payload(investment)["service"]
     assert service["pays_cny"] == pytest.approx([5e5, 5e5], abs=A_FEW_WH_CNY)

@@ -456,7 +456,7 @@ class _Page:
         elif row["status"] == SolveStatus.OPTIMAL.value:
             proof = self.say("proof_optimal", gap=f"{100 * self.it.study.solve.gap:g}")
         else:
-            proof = self.say("proof_feasible")
+            proof = self.say("proof_feasible", gap=f"{100 * row['gap_share']:.1f}")
         return [
             show_millions(row["value_cny"]),
             f"{show_millions(row['lower_cny'])} … {show_millions(row['upper_cny'])}",
