@@ -15,6 +15,7 @@ import re
 import sqlite3
 import unicodedata
 import warnings
+from collections import Counter
 from contextlib import closing
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -651,8 +652,8 @@ def _refuse_bad_header(header: Sequence[str], *, file: str) -> None:
             what="stands twice in the header" if name else "has no name",
             remedy="give every column its own name",
         )
-        for name in dict.fromkeys(header)
-        if not name or header.count(name) > 1
+        for name, n in Counter(header).items()
+        if not name or n > 1
     ]
     if len(header) > MAX_COLUMNS:
         faults = [
@@ -772,8 +773,7 @@ def _without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """Build an object; Python would silently keep the last of two equal keys."""
     built = dict(pairs)
     if len(built) < len(pairs):
-        keys = [key for key, _ in pairs]
-        twice = next(key for key in keys if keys.count(key) > 1)
+        ((twice, _),) = Counter(key for key, _ in pairs).most_common(1)
         raise ValueError(f"the key {twice[:MAX_VALUE_CHARS]!r} stands twice in one object")
     return built
 

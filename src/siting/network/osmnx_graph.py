@@ -49,7 +49,6 @@ _GRAPH_ERRORS = (
     AttributeError,
     CRSError,
     LookupError,
-    MemoryError,
     NetworkXException,
     ParseError,
     RecursionError,

@@ -128,7 +128,7 @@ def refuse_foreign_folder(folder: Path) -> None:
     OutputError
         If the folder exists and siting did not write what is in it.
     """
-    if not folder.exists():
+    if not (folder.exists() or folder.is_symlink()):  # a link to nothing is not free either
         return
     if folder.is_dir():
         names = {path.name for path in folder.iterdir()}
@@ -138,7 +138,9 @@ def refuse_foreign_folder(folder: Path) -> None:
         [
             Fault(
                 file=str(folder),
-                what="the output folder holds other files",
+                what="the output folder holds other files"
+                if folder.exists()
+                else "the output folder is a link that leads nowhere",
                 remedy="name an empty or new folder with -o",
             )
         ]

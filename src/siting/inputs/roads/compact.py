@@ -6,6 +6,7 @@ import io
 import json
 import zipfile
 from dataclasses import asdict
+from tokenize import TokenError
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -57,7 +58,10 @@ def read_compact_roads(path: Path) -> RoadTable:
         TypeError,
         EOFError,
         OSError,
-        MemoryError,
+        MemoryError,  # of an array that claims to be longer than its file
+        AttributeError,  # a member that is no array comes as bytes
+        RecursionError,
+        TokenError,
         zipfile.BadZipFile,
     ) as error:
         raise _unreadable(path, f"it is not siting's compact form ({error})") from None
