@@ -120,7 +120,8 @@ def solve_nearby(
     """Solve an instance like one that was solved, by its prices and one round of annealing alone.
 
     This costs a fraction of a solve and is as honest, but leaves the gap that it comes to open.
-    Instances for which HiGHS is quick, and those where no plan is found, are solved whole.
+    Instances for which HiGHS is quick, and those where no plan is found, are solved whole; so is
+    everything where a MIP solver is asked for.
 
     Parameters
     ----------
@@ -140,7 +141,8 @@ def solve_nearby(
     known = _as_start(instance, start)
     with Watch(options) as watch:
         problem = build_problem(instance)
-        if problem.links.n_link > LINKS_TO_SOLVE and options.engine is not Engine.SCIP:
+        is_large = problem.links.n_link > LINKS_TO_SOLVE
+        if is_large and options.engine in {Engine.AUTO, Engine.LAGRANGIAN}:
             run = _Run(instance, problem, watch)
             point = descend_to_rest(problem, run.point_of(known), watch, value=-math.inf)
             tiers = known.tier_of_site
@@ -181,9 +183,8 @@ def solve_again(
 
 
 def _is_open(result: SolveResult) -> bool:
-    """Whether a plan is not proven yet, and nobody asked to stop."""
-    ended = result.interrupted or result.time_limit_hit
-    return result.status is SolveStatus.FEASIBLE and not ended
+    """Whether a plan is not proven yet, and no limit has come."""
+    return result.status is SolveStatus.FEASIBLE and result.stopped is StopReason.EXHAUSTED
 
 
 def _as_start(instance: SitingInstance, start: SolveResult | WarmStart | None) -> WarmStart:

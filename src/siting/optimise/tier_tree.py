@@ -319,8 +319,11 @@ class TierTree:
                 if searching <= SEARCHING * splitting:
                     number, node = nodes[0]
                     work = self.watch.work
-                    # Splits book their work below, so that a limit of work stops both alike.
+                    # Splits book their work below; what they will take is not left for this.
+                    reserved = len(nodes) * self._visits_of_a_node
+                    self.watch.spend(reserved)
                     plan = pool.submit(improve, node.point, node.fixings, number).result()
+                    self.watch.spend(-reserved)
                     if plan is not None and plan.value > self.objective:
                         best, self.objective = plan, plan.value
                     searching += self.watch.work - work
@@ -337,12 +340,18 @@ class TierTree:
                     judged, n_split = self.bound, 0
         return best
 
+    @property
+    def _visits_of_a_node(self) -> float:
+        """Links that splitting a node visits at most."""
+        trials = (N_UNKNOWN + N_KNOWN) * TRIAL + N_SECOND * SECOND_TRIAL
+        return 2.0 * (trials + AROUND + EVERYWHERE) * self._count_links(None)
+
     def _pop(self) -> list[tuple[int, _Node]]:
         """Return the nodes to split next, the highest bounds first; none if that cannot help."""
         nodes: list[tuple[int, _Node]] = []
         # Near a limit of work only as many as it pays for.
-        a_node = 2 * EVERYWHERE * self._count_links(None) * 1e-6
-        n_most = max(1.0, min(N_AT_ONCE, self.watch.remaining_work / max(a_node, 1e-9)))
+        paid = self.watch.remaining_work * 1e6 / max(self._visits_of_a_node, 1.0)
+        n_most = max(1.0, min(N_AT_ONCE, paid))
         if self._left > self.target and (not self._open or -self._open[0][0] < self._left):
             return nodes
         while self._open and len(nodes) + 1 <= n_most:
