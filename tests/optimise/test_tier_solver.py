@@ -25,6 +25,7 @@ from siting.optimise.tier_problem import build_problem
 from siting.optimise.tier_solver import (
     fill_up,
     is_impossible,
+    mean_opened,
     price_instance,
     solve_by_prices,
     start_from_prices,
@@ -162,6 +163,15 @@ def test_the_shipped_certificate_proves_what_the_result_says(
     assert check_bound(instance, read) == result.bound_by_duality
     assert result.bound >= result.objective
     assert result.bound_by_duality >= result.bound * (1 - 1e-8)
+
+
+def test_heat_is_measured_in_what_the_relaxation_opens() -> None:
+    cost = np.array([1.0, 9.0])
+    assert mean_opened(np.array([0.5, 0.5]), cost) == 5.0
+    # Three small sites for one large one.
+    assert mean_opened(np.array([3.0, 1.0]), cost) == 3.0
+    assert mean_opened(np.zeros(2), cost) == 5.0
+    assert mean_opened(np.zeros(0), np.zeros(0)) == 0.0
 
 
 def test_prices_of_another_instance_are_refused(made_tiers: type[MadeTiers]) -> None:

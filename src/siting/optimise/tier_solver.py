@@ -47,7 +47,8 @@ MOVES_PER_COLUMN, ROUNDS = 20, 5
 # Rounds before a tree, which finds plans quicker than more rounds would.
 ROUNDS_BEFORE_TREE = 2
 CHUNKS = 20
-# Temperatures, in worths of a column's mean cost; a round from a good plan starts cooler.
+# Temperatures, in worths of the mean cost of what the relaxation opens; a round from a good plan
+# starts cooler.
 WARM, WARM_AGAIN, COLD = 0.07, 0.04, 0.004
 # Moves a column and temperature at a node of the tree, whose relaxation says more.
 MOVES_AT_NODE, WARM_AT_NODE = 80, 0.03
@@ -318,7 +319,7 @@ def anneal(
 ) -> TierSearch:
     """Anneal in pieces, so that a limit is kept; return a search that stands at the best plan."""
     price = point.budget_price
-    cost = max(1.0, float(problem.menu.cost.sum()) / max(1, problem.n_column))
+    cost = max(1.0, mean_opened(point.opened, problem.menu.cost))
     unit = price * cost if price > 0.0 else point.bound / max(1, problem.n_site)
     pool = draw_openings(problem, point)
     best, best_value = search.plan.column.copy(), -math.inf
@@ -357,6 +358,12 @@ def draw_openings(problem: TierProblem, point: DualPoint) -> LongArray:
     every = np.flatnonzero(problem.columns.buildable)
     more = np.repeat(wanted, max(1, every.size // max(1, wanted.size)))
     return np.concatenate((every, more)).astype(np.int64)
+
+
+def mean_opened(opened: FloatArray, cost: FloatArray) -> float:
+    """Return the mean cost of what the relaxation opens; of all columns where it opens nothing."""
+    weight = opened if opened.any() else np.ones(cost.size)
+    return float(weight @ cost / max(1.0, weight.sum())) if cost.size else 0.0
 
 
 def _settle(problem: TierProblem, search: TierSearch) -> TierPlan | None:
