@@ -31,11 +31,20 @@ ENGINES = (Engine.LAGRANGIAN, Engine.HIGHS, Engine.SCIP)
 WARM_UP = MadeCity(n_demand=60, n_site=12, covers_per_demand=4.0, budget_sites=3.0)
 
 
-def run_once(size: str, engine: Engine, *, rules: bool, gap: float, limit_s: float) -> None:
+def run_once(
+    size: str, engine: Engine, *, rules: bool, budget_sites: float, gap: float, limit_s: float
+) -> None:
     """Solve one city and print what came out as a line of JSON."""
     n_demand, n_site = (int(part) for part in size.split("x"))
     city = make_city(
-        MadeCity(n_demand=n_demand, n_site=n_site, floors=rules, grid_groups=rules, spacing=rules),
+        MadeCity(
+            n_demand=n_demand,
+            n_site=n_site,
+            budget_sites=budget_sites,
+            floors=rules,
+            grid_groups=rules,
+            spacing=rules,
+        ),
         seed=1,
     )
     options = SolveOptions(gap=gap, time_limit_s=limit_s, engine=engine)
@@ -64,6 +73,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("sizes", nargs="+", metavar="DEMANDSxSITES")
     parser.add_argument("--rules", action="store_true")
+    parser.add_argument("--budget-sites", type=float, default=25.0, help="in sites of middle cost")
     parser.add_argument("--repeat", type=int, default=1)
     parser.add_argument("--gap", type=float, default=0.005)
     parser.add_argument("--limit-s", type=float, default=120.0)
@@ -75,6 +85,7 @@ def main() -> None:
             asked.sizes[0],
             asked.engines[0],
             rules=asked.rules,
+            budget_sites=asked.budget_sites,
             gap=asked.gap,
             limit_s=asked.limit_s,
         )
@@ -87,6 +98,7 @@ def main() -> None:
             for engine in asked.engines:
                 call = [sys.executable, __file__, size, "--inside", "--engines", engine.value]
                 call += ["--gap", str(asked.gap), "--limit-s", str(asked.limit_s)]
+                call += ["--budget-sites", str(asked.budget_sites)]
                 call += ["--rules"] if asked.rules else []
                 answer = subprocess.run(call, check=True, capture_output=True, text=True)
                 found[engine].append(json.loads(answer.stdout.splitlines()[-1]))
