@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -12,10 +12,18 @@ import pytest
 from siting.domain import SolveStatus
 from siting.instance import SitingInstance, no_requirements
 from siting.optimise import elastic
-from siting.optimise.conflicts import find_conflict
-from siting.optimise.elastic import ElasticModel, Help, Requirement
+from siting.optimise.conflicts import find_conflict, list_requirements
+from siting.optimise.elastic import GAP, ElasticModel, Help, Requirement
 from siting.optimise.mip import MipResult
 from siting.pipeline import build_case, embedded_study_path, read_inputs, read_study
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from conftest import MadeTiers
+    from siting.instance import Requirements
+
+    Relax = Callable[[Requirements], Requirements]
 
 
 def make_instance(**requirements: Any) -> SitingInstance:  # noqa: ANN401 - any field
@@ -203,3 +211,80 @@ def test_a_floor_of_wuhan_that_cannot_be_met_is_told_within_a_minute(floor: floa
     assert "brands: aito.floor" in {fault.column for fault in faults}
     if floor > AITO_IN_REACH:
         assert len(faults) == 1
+
+
+@pytest.mark.parametrize(
+    "first", [0, 30, *(pytest.param(k, marks=pytest.mark.slow) for k in range(60, 600, 30))]
+)
+def test_small_conflicts_are_irreducible_and_changed_least_against_trying_all(
+    made_tiers: type[MadeTiers], first: int
+) -> None:
+    n_refused, n_told = 0, 0
+    for seed in range(first, first + 30):
+        instance = tighten(made_tiers.make(seed), np.random.default_rng(seed))
+        if made_tiers.best(instance) > -math.inf:
+            assert find_conflict(instance) == ()
+            continue
+        n_refused += 1
+        faults = find_conflict(instance)
+        named = [fault.column for fault in faults if fault.column is not None]
+        asked = {requirement.key: requirement.relax for requirement in list_requirements(instance)}
+        assert named, seed
+        if not any("second conflict" in fault.what for fault in faults):
+            alone = give_up(instance, [asked[key] for key in asked if key not in named])
+            assert made_tiers.best(alone) == -math.inf, (seed, named)
+            for key in named:
+                assert made_tiers.best(give_up(alone, [asked[key]])) > -math.inf, (seed, key)
+        for key in named:
+            n_told += check_least_change(made_tiers, instance, key, asked[key])
+    assert n_refused >= 20
+    assert n_told >= 10  # changes of a budget or a floor that are enough by themselves
+
+
+def tighten(instance: SitingInstance, rng: np.random.Generator) -> SitingInstance:
+    """Return an instance that has less money and asks for more service."""
+    asked = instance.requirements
+    floors = np.maximum(asked.floor_by_brand, rng.uniform(0.2, 0.9, instance.n_brand))
+    budget_cny = asked.budget_cny * rng.uniform(0.2, 1.0)
+    return instance.replace(
+        requirements=asked.replace(floor_by_brand=floors, budget_cny=budget_cny)
+    )
+
+
+def give_up(instance: SitingInstance, relaxed: Sequence[Relax]) -> SitingInstance:
+    asked = instance.requirements
+    for relax in relaxed:
+        asked = relax(asked)
+    if not asked.district_min_sites.size:  # none, as numbers that trying all can compare
+        asked = asked.replace(district_min_sites=[0, 0], district_max_sites=[9, 9])
+    return instance.replace(requirements=asked)
+
+
+def check_least_change(
+    made_tiers: type[MadeTiers], instance: SitingInstance, key: str, relax: Relax
+) -> bool:
+    """Hold the least change of a requirement to trying all; return whether there is one."""
+    change = ElasticModel(instance).relax((key,), time_limit_s=20)
+    possible = made_tiers.best(give_up(instance, [relax])) > -math.inf
+    assert change.help is (Help.ENOUGH if possible else Help.NONE), key
+    if not possible or not key.endswith((".floor", "budget_cny")):
+        return False
+    assert change.proven
+    slack = 1e-4 + 2 * GAP * change.share  # the engine's gap, and rounding
+    assert made_tiers.best(loosen(instance, key, change.share + slack)) > -math.inf, key
+    if change.least_share > slack:
+        assert made_tiers.best(loosen(instance, key, change.least_share - slack)) == -math.inf, key
+    return True
+
+
+def loosen(instance: SitingInstance, key: str, share: float) -> SitingInstance:
+    """Return an instance that asks less of a budget or a floor, by a share of what it asked."""
+    asked = instance.requirements
+    if key == Requirement.BUDGET:
+        more_cny = share * max(1.0, asked.budget_cny)
+        return instance.replace(requirements=asked.replace(budget_cny=asked.budget_cny + more_cny))
+    floors = asked.floor_by_brand.copy()
+    floors[[key == Requirement.FLOOR.value.format(name=name) for name in instance.brands]] *= (
+        1 - min(1.0, share)
+    )
+    return instance.replace(requirements=asked.replace(floor_by_brand=floors))
