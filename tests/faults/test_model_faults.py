@@ -98,7 +98,7 @@ def budget_under_the_cheapest_site(rng: np.random.Generator, folder: Path) -> st
 
 @pytest.mark.parametrize("mutate", REFUSED)
 def test_refused(mutate: Mutation, make_bench: Callable[[str], Any], seeds: range) -> None:
-    make_bench("csv").judge(mutate, "refused", [10 * seed + k for seed in seeds for k in range(5)])
+    make_bench("csv").judge(mutate, "refused", [10 * seed + k for seed in seeds for k in range(9)])
 
 
 def test_a_budget_that_opens_nothing_is_noticed(
