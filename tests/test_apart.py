@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from siting import apart
+from siting import apart, pipeline
 from siting.apart import (
     MEMORY_VARIABLE,
     TIME_VARIABLE,
@@ -199,10 +199,11 @@ def test_the_command_line_states_the_study_the_cap_and_the_option(
     study_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(MEMORY_VARIABLE, "0")  # so that it is put back afterwards
-    command = ["--read-memory-mib", "1", "plan", str(study_path), "-o", str(tmp_path / "out")]
+    monkeypatch.setattr(pipeline, "read_inputs", lambda *_, **__: eat_as_native_code(ignore_stage))
+    command = ["--read-memory-mib", "300", "plan", str(study_path), "-o", str(tmp_path / "out")]
     result = CliRunner().invoke(app, command)
     assert result.exit_code == ExitCode.BAD_INPUT, result.output
-    assert "toy: its files take more than 1 MiB of memory to read" in result.stderr
+    assert "toy: its files take more than 300 MiB of memory to read" in result.stderr
     assert not (tmp_path / "out").exists()
 
 
