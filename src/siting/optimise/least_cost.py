@@ -46,7 +46,7 @@ DESCENTS, N_STEP, LEAST_RISE, AT_REST = 15, 200, 1e-4, 2
 # Steps of the descent aim at this multiple of the bound.
 AIM = 1.1
 # Annealing is in so many pieces of so many moves a column; between them the floors' prices move.
-N_PIECE, MOVES_PER_COLUMN, PRICE_STEP = 60, 1, 1.07
+N_PIECE, MOVES_PER_COLUMN, PRICE_STEP = 48, 1, 1.08
 # The flow is quicker by far where few worths differ: those within this share are taken for one.
 ONE_WORTH = 0.2
 # A plan this near to the bound is where the search starts.
