@@ -45,9 +45,24 @@ def in_chunks(n_quick: int, n_all: int, size: int) -> list[object]:
     ]
 
 
-def in_order(objective: float, best: float, bound: float) -> bool:
-    """Whether a proven result is the best there is, and its bound no less; of a maximum."""
-    return abs(objective - best) <= SAME and best - SAME <= bound <= best + SAME
+class Result(Protocol):
+    """What both families say."""
+
+    status: SolveStatus
+    objective: float
+    bound: float
+
+
+def is_right(result: Result, best: float | None, *, told: bool) -> bool:
+    """Whether a result is proven and the best there is, its bound no less; or told impossible."""
+    if best is None:
+        return result.status is SolveStatus.INFEASIBLE
+    return (
+        result.status is SolveStatus.OPTIMAL
+        and told
+        and abs(result.objective - best) <= SAME
+        and abs(result.bound - best) <= SAME
+    )
 
 
 @pytest.mark.parametrize("seeds", in_chunks(N_QUICK, N_ALL, N_AT_ONCE))
@@ -57,15 +72,8 @@ def test_the_main_model_against_trying_all(made_tiers: type[MadeTiers], seeds: r
         instance = made_tiers.make(seed)
         best = made_tiers.best(instance)
         result = solve(instance, options=OPTIONS[BY_TURNS[seed % 2]])
-        if best == -math.inf:
-            right = result.status is SolveStatus.INFEASIBLE
-        else:
-            right = (
-                result.status is SolveStatus.OPTIMAL
-                and is_as_told(instance, result)
-                and in_order(result.objective, best, result.bound)
-            )
-        if not right:
+        known = None if best == -math.inf else best
+        if not is_right(result, known, told=is_as_told(instance, result)):
             wrong.append((seed, best, result.status, result.objective, result.bound))
     assert wrong == []
 
@@ -78,25 +86,9 @@ def test_the_classic_family_against_trying_all(problems: type[MadeProblems], see
         best = problems.brute_force(problem)
         engine = CLASSIC_BY_TURNS[seed // len(MODELS) % 2]
         result = solve_classic(problem, limits=Limits(gap=0.0), engine=engine)
-        if best is None:
-            right = result.status is SolveStatus.INFEASIBLE
-        else:
-            right = (
-                result.status is SolveStatus.OPTIMAL
-                and is_as_told_of(problem, result)
-                and in_order(result.objective, best, result.bound)
-            )
-        if not right:
+        if not is_right(result, best, told=is_as_told_of(problem, result)):
             wrong.append((seed, best, result.status, result.objective, result.bound))
     assert wrong == []
-
-
-class Result(Protocol):
-    """What both families say."""
-
-    status: SolveStatus
-    objective: float
-    bound: float
 
 
 def contradict(one: Result, other: Result, *, sign: float) -> bool:

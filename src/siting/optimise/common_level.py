@@ -19,7 +19,6 @@ import numpy as np
 from siting.instance import CLOSED
 from siting.optimise.lagrangian import allow_all
 from siting.optimise.least_cost import (
-    FLOORS_KEPT_TO,
     LEAST_FELT,
     PRICE_OF_MONEY,
     bound_cost,
@@ -28,7 +27,7 @@ from siting.optimise.least_cost import (
     raise_missed,
     serve,
 )
-from siting.optimise.tier_solver import WARM_AGAIN, anneal, columns_of, stand
+from siting.optimise.tier_solver import FLOORS_KEPT_TO, WARM_AGAIN, anneal, columns_of, stand
 
 if TYPE_CHECKING:
     from siting.domain import BoolArray, FloatArray, IntArray

@@ -24,15 +24,17 @@ from siting.optimise.lagrangian import DualPoint, Fixings, Prices, descend, star
 from siting.optimise.limits import compute_gap
 from siting.optimise.tier_problem import NO_BUDGET_CNY
 from siting.optimise.tier_solver import (
-    COLD,
+    FLOORS_KEPT_TO,
     WARM,
     WARM_AGAIN,
     TierPlan,
     columns_of,
+    cool,
     draw_openings,
     first_order,
     stand,
 )
+from siting.optimise.whole_sites import find_step_fen
 
 if TYPE_CHECKING:
     from siting.domain import BoolArray, FloatArray, IntArray, LongArray
@@ -56,7 +58,6 @@ PRICE_OF_MONEY = 0.3
 LEAST_FELT = 0.02
 # A missed floor is priced higher by this power of what is missing.
 RISE = 3.0
-FLOORS_KEPT_TO = 1e-9
 # What float64 sums cannot tell apart, as a share of a cost.
 SAME_COST = 1e-9
 
@@ -98,7 +99,7 @@ def find_least_cost(
         (n_site,) tiers of a plan that keeps every constraint.
     """
     useful = find_useful(problem)
-    step = _find_step(problem.menu.cost[useful])
+    step = find_step_fen(problem.menu.cost[useful]) / FEN_PER_CNY
     point = bound_cost(problem, useful, watch)
     least = _multiple_above(-point.bound, step)
     if least > min(float(_dearest(problem).sum()), problem.menu.budget) * (1.0 + SAME_COST):
@@ -135,11 +136,12 @@ def _search(
         service, enough = _in_few_worths(problem, weight)
         search = stand(service, order)
         visits = search.visits
+        warmest, coldest, part = cool(warm, unit, piece, N_PIECE)
         column, value = search.anneal(
             n_move=MOVES_PER_COLUMN * problem.n_column,
-            warm=warm * (COLD / warm) ** (piece / N_PIECE) * unit,
-            cold=warm * (COLD / warm) ** ((piece + 1) / N_PIECE) * unit,
-            part=(piece / N_PIECE, (piece + 1) / N_PIECE),
+            warm=warmest,
+            cold=coldest,
+            part=part,
             budget_price=1.0,
             pool=draw_openings(problem, point),
             allowed=useful,
@@ -245,21 +247,10 @@ def _dearest(problem: TierProblem) -> FloatArray:
     return dearest
 
 
-def _find_step(column_cost_cny: FloatArray) -> float:
-    """Return what every plan's cost is a multiple of; 0 where the columns have no such amount."""
-    fen = np.round(column_cost_cny * FEN_PER_CNY).astype(np.int64)
-    whole = np.allclose(fen, column_cost_cny * FEN_PER_CNY, rtol=0.0, atol=1e-3)
-    return int(np.gcd.reduce(fen)) / FEN_PER_CNY if fen.size and whole else 0.0
-
-
 def _multiple_above(cost_cny: float, step: float) -> float:
     if not step:
         return cost_cny
     return max(cost_cny, math.ceil(cost_cny * (1.0 - SAME_COST) / step) * step)
-
-
-def _multiple_below(cost_cny: float, step: float) -> float:
-    return math.floor(cost_cny * (1.0 + SAME_COST) / step) * step if step else cost_cny
 
 
 def price_service(problem: TierProblem, worth: FloatArray, budget: float) -> TierProblem:

@@ -39,7 +39,6 @@ if TYPE_CHECKING:
 
     from siting.domain import IntArray
     from siting.optimise.lagrangian import DualPoint
-    from siting.optimise.tier_problem import TierProblem
     from siting.optimise.tier_solver import TierAnswer, TierPlan
 
 __all__ = [
@@ -91,24 +90,23 @@ def solve(
     ValueError
         If the start's plan is for another number of sites.
     """
-    started_cpu_s = time.process_time()
     known = _as_start(instance, start)
     with Watch(options, on_progress=progress) as watch:
-        problem = build_problem(instance)
-        run = _Run(instance, problem, watch)
-        engine = _choose_engine(options.engine, problem.links.n_link)
+        run = _Run(instance, watch)
+        n_link = run.problem.links.n_link
+        engine = _choose_engine(options.engine, n_link)
         point = run.point_of(known)
         if engine is Engine.LAGRANGIAN:
             n_round = ROUNDS_BEFORE_TREE if run.may_branch else ROUNDS
             run.by_prices(point, known.tier_of_site, n_round=n_round)
             run.by_branching()
-            small = problem.links.n_link <= MOST_LINKS_FOR_HIGHS
+            small = n_link <= MOST_LINKS_FOR_HIGHS
             if not run.settled and (small or run.plan is None):
                 run.by_mip(Engine.HIGHS)
         else:
             run.by_mip(engine, known)
             run.price(point)
-        return run.conclude(started_cpu_s)
+        return run.conclude()
 
 
 def solve_nearby(
@@ -137,20 +135,19 @@ def solve_nearby(
     ValueError
         If the start's plan is for another number of sites.
     """
-    started_cpu_s = time.process_time()
     known = _as_start(instance, start)
     with Watch(options) as watch:
-        problem = build_problem(instance)
+        run = _Run(instance, watch)
+        problem = run.problem
         is_large = problem.links.n_link > LINKS_TO_SOLVE
         if is_large and options.engine in {Engine.AUTO, Engine.LAGRANGIAN}:
-            run = _Run(instance, problem, watch)
             point = descend_to_rest(problem, run.point_of(known), watch, value=-math.inf)
             tiers = known.tier_of_site
             if tiers is not None and math.isfinite(point.bound):
                 tiers = fill_up(problem, point, tiers)
             run.by_prices(point, tiers, n_round=1)
             if run.plan is not None or run.settled:
-                return run.conclude(started_cpu_s)
+                return run.conclude()
     return solve(instance, options=options, start=known)
 
 
@@ -205,8 +202,9 @@ def _choose_engine(asked: Engine, n_link: int) -> Engine:
 class _Run:
     """One solve as it goes: the best plan, the least bound, and who found them."""
 
-    def __init__(self, instance: SitingInstance, problem: TierProblem, watch: Watch) -> None:
-        self.instance, self.problem, self.watch = instance, problem, watch
+    def __init__(self, instance: SitingInstance, watch: Watch) -> None:
+        self.started_cpu_s = time.process_time()
+        self.instance, self.problem, self.watch = instance, build_problem(instance), watch
         self.objective, self.bound = -math.inf, math.inf
         self.plan: TierPlan | None = None
         self.decision: Decision | None = None
@@ -318,7 +316,7 @@ class _Run:
         if self.decision is None or objective > self.objective:
             self.decision, self.objective = decision, objective
 
-    def conclude(self, started_cpu_s: float) -> SolveResult:
+    def conclude(self) -> SolveResult:
         """Return the result: everything recomputed, and the prices' bound checked."""
         if self.plan is not None and self.decision is None:
             self.objective = -math.inf
@@ -350,7 +348,7 @@ class _Run:
             stopped=(StopReason.PROVEN if proven else self.watch.stop_reason)
             or StopReason.EXHAUSTED,
             wall_s=self.watch.seconds,
-            cpu_s=time.process_time() - started_cpu_s,
+            cpu_s=time.process_time() - self.started_cpu_s,
             work=self.watch.work,
             multipliers=multipliers,
         )

@@ -329,11 +329,12 @@ def anneal(
         if watch.stop_reason is not None:
             break
         visits = search.visits
+        warmest, coldest, part = cool(warm, unit, piece, CHUNKS)
         column, value = search.anneal(
             n_move=max(1, n_move // CHUNKS),
-            warm=warm * (COLD / warm) ** (piece / CHUNKS) * unit,
-            cold=warm * (COLD / warm) ** ((piece + 1) / CHUNKS) * unit,
-            part=(piece / CHUNKS, (piece + 1) / CHUNKS),
+            warm=warmest,
+            cold=coldest,
+            part=part,
             budget_price=max(price, unit / cost),
             pool=pool,
             allowed=fixings.allowed,
@@ -350,6 +351,15 @@ def anneal(
     last = search.plan.column[search.plan.column != CLOSED]
     paid = stand(problem, order_by_worth(problem, point, last), search.boost)
     return paid if paid.within_rows and paid.value > found.value else found
+
+
+def cool(
+    warm: float, unit: float, piece: int, n_piece: int
+) -> tuple[float, float, tuple[float, float]]:
+    """Return the first and the last temperature of a piece of annealing, and where it stands."""
+    part = (piece / n_piece, (piece + 1) / n_piece)
+    first, last = (warm * (COLD / warm) ** done * unit for done in part)
+    return first, last, part
 
 
 def draw_openings(problem: TierProblem, point: DualPoint) -> LongArray:

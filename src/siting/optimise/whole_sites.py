@@ -13,20 +13,20 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from siting.domain import FEN_PER_CNY
 from siting.network.compiled import KernelArray, compiled
 from siting.optimise.lagrangian import ROUNDED_UP, sum_priced
 from siting.optimise.tier_problem import NO_BUDGET_CNY, Menu
 
 if TYPE_CHECKING:
-    from siting.domain import LongArray
+    from siting.domain import FloatArray, LongArray
     from siting.optimise.lagrangian import DualPoint, Fixings
     from siting.optimise.tier_problem import TierProblem
 
-FEN_PER_CNY = 100
 # With more steps of money than this, what is left of it buys next to nothing anyway.
 MOST_STEPS = 10_000
 # Costs that are so near to whole fen are whole fen.
-HALF_A_ROUNDING = 1e-3
+SAME_FEN = 1e-3
 
 
 def bound_by_whole_sites(problem: TierProblem, point: DualPoint, fixings: Fixings) -> float:
@@ -56,16 +56,19 @@ def bound_by_whole_sites(problem: TierProblem, point: DualPoint, fixings: Fixing
     return bound + ROUNDED_UP * abs(bound)
 
 
+def find_step_fen(cost_cny: FloatArray) -> int:
+    """Return the largest amount (fen) that divides every cost; 0 where there is none."""
+    fen = np.rint(cost_cny * FEN_PER_CNY).astype(np.int64)
+    whole = np.allclose(fen, cost_cny * FEN_PER_CNY, rtol=0.0, atol=SAME_FEN)
+    return int(np.gcd.reduce(fen)) if fen.size and whole else 0
+
+
 def _count_steps(menu: Menu) -> tuple[LongArray, int] | None:
     """Return costs and budget in the largest step that divides every cost; None if too many."""
-    if menu.budget >= NO_BUDGET_CNY or not menu.cost.size:
+    step = find_step_fen(menu.cost)
+    if menu.budget >= NO_BUDGET_CNY or step == 0 or menu.cost.min() < 0.0:
         return None
     fen = np.rint(menu.cost * FEN_PER_CNY).astype(np.int64)
-    if np.abs(menu.cost * FEN_PER_CNY - fen).max() > HALF_A_ROUNDING or fen.min() < 0:
-        return None
-    step = int(np.gcd.reduce(fen))
-    if step == 0:
-        return None
     budget = int(menu.budget * FEN_PER_CNY * (1.0 + ROUNDED_UP)) // step
     return (fen // step, budget) if 0 <= budget <= MOST_STEPS else None
 
