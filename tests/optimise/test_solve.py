@@ -215,21 +215,24 @@ def test_a_known_plan_and_its_prices_shorten_the_next_solve() -> None:
     assert again.work < first.work
 
 
-@pytest.mark.parametrize("budget_cny", [50.0, 60.0, 75.0])
-def test_a_like_instance_is_solved_from_plan_and_prices_in_a_fraction(budget_cny: float) -> None:
+def test_like_instances_are_solved_from_plan_and_prices_in_a_fraction() -> None:
     city = make_city(6)
     first = solve(city, options=LARGE)
     required = np.arange(city.n_site) == np.flatnonzero(~expect_plan(first).opened)[0]
-    other = city.replace(
-        requirements=city.requirements.replace(budget_cny=budget_cny, required=required)
-    )
-    cold, warm = solve(other, options=LARGE), solve_nearby(other, options=LARGE, start=first)
-    checked(other, warm)
-    assert expect_plan(warm).opened[required].all()
-    assert warm.work < cold.work
-    assert warm.objective <= cold.bound
-    assert cold.objective <= warm.bound
-    assert warm.status is SolveStatus.OPTIMAL
+    cold_work = warm_work = 0.0
+    for budget_cny in (50.0, 60.0, 75.0):
+        other = city.replace(
+            requirements=city.requirements.replace(budget_cny=budget_cny, required=required)
+        )
+        cold, warm = solve(other, options=LARGE), solve_nearby(other, options=LARGE, start=first)
+        checked(other, warm)
+        assert expect_plan(warm).opened[required].all()
+        assert warm.objective <= cold.bound
+        assert cold.objective <= warm.bound
+        assert warm.status is SolveStatus.OPTIMAL
+        cold_work, warm_work = cold_work + cold.work, warm_work + warm.work
+    # A single one may be luck: some annealing from nothing ends early.
+    assert warm_work < 0.7 * cold_work
 
 
 @pytest.mark.parametrize("n_thread", [1, 2])

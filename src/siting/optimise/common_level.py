@@ -27,7 +27,7 @@ from siting.optimise.least_cost import (
     raise_missed,
     serve,
 )
-from siting.optimise.tier_solver import FLOORS_KEPT_TO, WARM_AGAIN, anneal, columns_of, stand
+from siting.optimise.tier_solver import FLOORS_KEPT_TO, anneal, columns_of, stand
 
 if TYPE_CHECKING:
     from siting.domain import BoolArray, FloatArray, IntArray
@@ -110,7 +110,6 @@ def find_common_level(
             allow_all(problem),
             watch,
             n_move=MOVES * problem.n_column,
-            warm=WARM_AGAIN,
             seed=watch.limits.seed + number,
         )
         column = found.plan.column[found.plan.column != CLOSED]

@@ -25,8 +25,6 @@ from siting.optimise.limits import compute_gap
 from siting.optimise.tier_problem import NO_BUDGET_CNY
 from siting.optimise.tier_solver import (
     FLOORS_KEPT_TO,
-    WARM,
-    WARM_AGAIN,
     TierPlan,
     columns_of,
     cool,
@@ -49,6 +47,8 @@ DESCENTS, N_STEP, LEAST_RISE, AT_REST = 15, 200, 1e-4, 2
 AIM = 1.1
 # Annealing is in so many pieces of so many moves a column; between them the floors' prices move.
 N_PIECE, MOVES_PER_COLUMN, PRICE_STEP = 48, 1, 1.08
+# Its first temperature, from nothing and from a plan.
+WARM, WARM_AGAIN = 0.07, 0.04
 # The flow is quicker by far where few worths differ: those within this share are taken for one.
 ONE_WORTH = 0.2
 # A plan this near to the bound is where the search starts.
@@ -143,6 +143,7 @@ def _search(
             cold=coldest,
             part=part,
             budget_price=1.0,
+            saved_price=0.0,
             pool=draw_openings(problem, point),
             allowed=useful,
             required=problem.required,

@@ -41,12 +41,15 @@ N_NEIGHBOUR = 48
 # What float64 sums cannot tell apart: as a share of the budget, and of any other row.
 SAME, ROW_SLACK = 1e-12, 1e-9
 SPENT, VALUE, VISITS, BROKEN = 0, 1, 2, 3
-# Shares of the moves that shift a site to a neighbour, and that open one anew; the rest are tiers'.
-SHIFTS, OPENINGS = 0.6, 0.2
+# Shares of the moves that shift a site to a neighbour, that let one site give way to another
+# anywhere, and that open one anew; the rest are tiers'.
+SHIFTS, TRADES, OPENINGS = 0.35, 0.4, 0.1
+# Share of the trades between two opened sites.
+BOTH_OPEN = 0.5
 # Share of the shifts that change the tier as well.
 OTHER_TIER = 0.5
 # What a CNY above the budget costs, in prices of money: at the first move and at the last.
-MONEY_WARM, MONEY_COLD = 1.0, 3.0
+MONEY_WARM, MONEY_COLD = 1.0, 2.0
 
 
 class Plan(NamedTuple):
@@ -131,6 +134,7 @@ class TierSearch:
         cold: float,
         part: tuple[float, float],
         budget_price: float,
+        saved_price: float,
         pool: LongArray,
         allowed: BoolArray,
         required: BoolArray,
@@ -152,6 +156,8 @@ class TierSearch:
             Where the first and the last of these moves stand in the whole course, 0 to 1.
         budget_price
             Worth of a CNY: of those above the budget or, where some worth is enough, of every one.
+        saved_price
+            Worth of a CNY of the budget that is left over.
         pool
             Sites to open anew, as often as they should be drawn.
         allowed, required
@@ -177,6 +183,7 @@ class TierSearch:
             cold,
             part,
             budget_price,
+            saved_price,
             seed,
             enough,
             best,
@@ -400,6 +407,7 @@ def _anneal(
     cold: float,
     part: tuple[float, float],
     budget_price: float,
+    saved_price: float,
     seed: int,
     enough: float,
     best: KernelArray,
@@ -426,7 +434,7 @@ def _anneal(
         now_at = part[0] + (part[1] - part[0]) * move / n_move
         fine = budget_price * (MONEY_WARM + (MONEY_COLD - MONEY_WARM) * now_at)
         draw = np.random.random()
-        site, column, left = -1, -1, -1
+        site, column, left, less = -1, -1, -1, -1
         if draw < SHIFTS and n_open > 0:
             left = opened[np.random.randint(n_open)]
             n_near = near_start[left + 1] - near_start[left]
@@ -442,7 +450,21 @@ def _anneal(
                     column = _draw_column(menu, allowed, site, -1)
             if column < 0:
                 continue
-        elif draw < SHIFTS + OPENINGS and pool.size > 0:
+        elif draw < SHIFTS + TRADES and n_open > 0 and pool.size > 0:
+            left = opened[np.random.randint(n_open)]
+            n_option = menu.start[left + 1] - menu.start[left]
+            if required[left] or np.random.random() * n_option > 1.0:
+                less = _draw_column(menu, allowed, left, plan.column[left])
+                if less < 0:
+                    continue
+            if np.random.random() < BOTH_OPEN:
+                site = opened[np.random.randint(n_open)]
+            else:
+                site = pool[np.random.randint(pool.size)]
+            column = _draw_column(menu, allowed, site, plan.column[site])
+            if column < 0 or site == left:
+                continue
+        elif draw < SHIFTS + TRADES + OPENINGS and pool.size > 0:
             site = pool[np.random.randint(pool.size)]
             column = _draw_column(menu, allowed, site, plan.column[site])
             if column < 0:
@@ -458,7 +480,7 @@ def _anneal(
             continue
         now = plan.column[site]
         gone = plan.column[left] if left >= 0 else -1
-        if not _fits(menu, plan, now, column, gone, -1):
+        if not _fits(menu, plan, now, column, gone, less):
             continue
         spent = plan.total[SPENT]
         after = spent
@@ -468,6 +490,8 @@ def _anneal(
             after += menu.cost[column]
         if gone >= 0:
             after -= menu.cost[gone]
+        if less >= 0:
+            after += menu.cost[less]
         least = heat * np.log(np.random.random())
         if enough < FAR:
             goal = least + budget_price * (after - spent) + min(plan.total[VALUE], enough)
@@ -476,6 +500,7 @@ def _anneal(
             least = goal - plan.total[VALUE]
         elif budget < NO_BUDGET_CNY:
             least += fine * (max(0.0, after - budget) - max(0.0, spent - budget))
+            least += saved_price * (min(after, budget) - min(spent, budget))
         most = 0.0
         if column >= 0:
             most += _most_gain(reach, menu, flows, site, column)
@@ -483,12 +508,14 @@ def _anneal(
             most -= menu.gain[now] + flows.supply_price[site] * menu.kwh[now]
         if gone >= 0:
             most -= menu.gain[gone] + flows.supply_price[left] * menu.kwh[gone]
+        if less >= 0:
+            most += menu.gain[less] + flows.supply_price[left] * menu.kwh[less]
         plan.total[VISITS] += reach.start[site + 1] - reach.start[site]
         if now >= 0 and column >= 0 and menu.kwh[column] > menu.kwh[now]:
             most = max(most, 0.0) + flows.supply_price[site] * (menu.kwh[column] - menu.kwh[now])
         if most < least:
             continue
-        if column < 0 or (left >= 0 and now < 0):
+        if column < 0 or (left >= 0 and less < 0 and now < 0):
             shut = site if column < 0 else left
             plan.total[VISITS] += reach.start[shut + 1] - reach.start[shut]
             fall = release(reach, flows, shut)
@@ -497,7 +524,7 @@ def _anneal(
             out = plan.column[shut]
             if gain - fall - menu.gain[out] - flows.supply_price[shut] * menu.kwh[out] < least:
                 continue
-        if not _try(reach, menu, flows, plan, site, column, left, -1, least):
+        if not _try(reach, menu, flows, plan, site, column, left, less, least):
             continue
         for j in (site, left):
             if j < 0:

@@ -18,6 +18,7 @@ from siting.instance import CLOSED
 from siting.optimise.certificate import TierPrices
 from siting.optimise.formulation import RowKey, RowKind
 from siting.optimise.lagrangian import (
+    TINY,
     DualPoint,
     Fixings,
     Prices,
@@ -47,11 +48,14 @@ MOVES_PER_COLUMN, ROUNDS = 20, 5
 # Rounds before a tree, which finds plans quicker than more rounds would.
 ROUNDS_BEFORE_TREE = 2
 CHUNKS = 20
-# Temperatures, in worths of the mean cost of what the relaxation opens; a round from a good plan
-# starts cooler.
-WARM, WARM_AGAIN, COLD = 0.07, 0.04, 0.004
-# Moves a column and temperature at a node of the tree, whose relaxation says more.
-MOVES_AT_NODE, WARM_AT_NODE = 80, 0.03
+# The first and the last temperature, in worths of the mean cost of what the relaxation opens.
+WARM, COLD = 0.03, 0.004
+# Where money is plenty, its price says little: a unit is at least this share of a site's worth.
+LEAST_UNIT = 0.2
+# What a CNY of the budget that is left over is worth, as a share of its price.
+SAVED = 0.8
+# Moves a column at a node of the tree, whose relaxation says more.
+MOVES_AT_NODE = 80
 # Columns that the relaxation opens so far make up the first plan; those, half of the openings.
 OPENED_MUCH, OPENED_AT_ALL = 0.1, 0.01
 FLOORS_KEPT_TO = 1e-9
@@ -147,7 +151,6 @@ def solve_by_prices(
             fixings,
             watch,
             n_move=(MOVES_PER_COLUMN * problem.n_column) << number,
-            warm=WARM if order is None else WARM_AGAIN,
             seed=watch.limits.seed + number,
         )
         order = found.plan.column[found.plan.column != CLOSED]
@@ -197,7 +200,6 @@ def solve_by_branching(
             Fixings(allowed=fixings.allowed, required=problem.required),
             watch,
             n_move=MOVES_AT_NODE * problem.n_column,
-            warm=WARM_AT_NODE,
             seed=watch.limits.seed + number,
         )
         return _settle(problem, found)
@@ -314,13 +316,13 @@ def anneal(
     watch: Watch,
     *,
     n_move: int,
-    warm: float,
     seed: int,
 ) -> TierSearch:
     """Anneal in pieces, so that a limit is kept; return a search that stands at the best plan."""
     price = point.budget_price
     cost = max(1.0, mean_opened(point.opened, problem.menu.cost))
-    unit = price * cost if price > 0.0 else point.bound / max(1, problem.n_site)
+    each = abs(point.bound) / max(1.0, float(point.opened.sum()))
+    unit = max(price * cost, LEAST_UNIT * each, TINY)
     pool = draw_openings(problem, point)
     best, best_value = search.plan.column.copy(), -math.inf
     if search.within_rows:
@@ -329,13 +331,14 @@ def anneal(
         if watch.stop_reason is not None:
             break
         visits = search.visits
-        warmest, coldest, part = cool(warm, unit, piece, CHUNKS)
+        warmest, coldest, part = cool(WARM, unit, piece, CHUNKS)
         column, value = search.anneal(
             n_move=max(1, n_move // CHUNKS),
             warm=warmest,
             cold=coldest,
             part=part,
             budget_price=max(price, unit / cost),
+            saved_price=SAVED * price,
             pool=pool,
             allowed=fixings.allowed,
             required=fixings.required,
