@@ -7,6 +7,7 @@ same density, roads taken as straight lines at a constant speed. Nothing in it i
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 
 import numpy as np
 from scipy.spatial import cKDTree
@@ -17,9 +18,26 @@ SPEED_M_PER_S = 8.0
 SIDE_M = 40_000.0
 DENSE_SHARE = 0.7
 TIER_CONNECTORS = np.array([4.0, 8.0, 16.0])
-TIER_COST_CNY = np.array([1.6e6, 2.7e6, 4.9e6])
 TIER_POWER_KW = np.array([480.0, 960.0, 1920.0])
-TIER_KWH_PER_DAY = np.array([1_300.0, 3_100.0, 7_000.0])
+
+
+class Scale(StrEnum):
+    """What a larger site is worth for its money: more by the piece, or the same."""
+
+    POOLED = "pooled"
+    EVEN = "even"
+
+
+# Half a million for the site and the rest by connector, where more connectors wait less; or
+# all by connector.
+TIER_COST_CNY = {
+    Scale.POOLED: np.array([1.6e6, 2.7e6, 4.9e6]),
+    Scale.EVEN: np.array([1.2e6, 2.4e6, 4.8e6]),
+}
+TIER_KWH_PER_DAY = {
+    Scale.POOLED: np.array([1_300.0, 3_100.0, 7_000.0]),
+    Scale.EVEN: np.array([1_550.0, 3_100.0, 6_200.0]),
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +54,8 @@ class MadeCity:
         Budget, in mean costs of the middle tier.
     supply_ratio
         Energy that the budget buys at the middle tier, over all demand.
+    scale
+        What larger sites cost and serve.
     unified
         Whether every brand may charge everywhere; if not, a third of the stations are one brand's.
     floors, grid_groups, spacing
@@ -51,6 +71,7 @@ class MadeCity:
     covers_per_demand: float = 17.0
     budget_sites: float = 25.0
     supply_ratio: float = 0.6
+    scale: Scale = Scale.POOLED
     unified: bool = True
     floors: bool = False
     grid_groups: bool = False
@@ -71,9 +92,9 @@ def make_city(city: MadeCity, *, seed: int) -> SitingInstance:
     share = rng.dirichlet(np.array([8.0, 1.5, 1.0, 1.0, 0.5])[: city.n_brand] * 2, city.n_demand)
     weight = rng.lognormal(0.0, 1.0, city.n_demand)
     site_factor = rng.uniform(0.8, 1.3, (city.n_site, 1))
-    cost = np.round(TIER_COST_CNY * site_factor, -4)
-    capacity = np.tile(TIER_KWH_PER_DAY, (city.n_site, 1))
-    total_kwh = city.budget_sites * TIER_KWH_PER_DAY[1] / city.supply_ratio
+    cost = np.round(TIER_COST_CNY[city.scale] * site_factor, -4)
+    capacity = np.tile(TIER_KWH_PER_DAY[city.scale], (city.n_site, 1))
+    total_kwh = city.budget_sites * capacity[0, 1] / city.supply_ratio
     demand_kwh = share * (weight / weight.sum() * total_kwh)[:, None]
     station_kwh = rng.uniform(0.2, 1.0, city.n_station)
     if city.n_station:

@@ -88,6 +88,7 @@ class Watch:
         self.limits = limits
         self.work = 0.0
         self.interrupted = False
+        self._gave_up_work = False
         self._on_progress = on_progress
         self._started_s = time.perf_counter()
         self._previous: dict[signal.Signals, object] = {}
@@ -135,12 +136,16 @@ class Watch:
         """Book work done."""
         self.work += pair_visits * 1e-6
 
+    def give_up_work(self) -> None:
+        """Leave what work is left undone: it does not pay for a single step more."""
+        self._gave_up_work = True
+
     @property
     def stop_reason(self) -> StopReason | None:
         """Why to stop now, or None to go on."""
         if self.interrupted:
             return StopReason.INTERRUPTED
-        if self.work >= self.limits.work_limit:
+        if self._gave_up_work or self.work >= self.limits.work_limit:
             return StopReason.WORK
         if self.remaining_s <= 0:
             return StopReason.TIME

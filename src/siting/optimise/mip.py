@@ -25,7 +25,7 @@ import scipy.sparse as sp
 from ortools.linear_solver.python import model_builder
 
 from siting.domain import BoolArray, Engine, FloatArray, SolveStatus
-from siting.optimise.limits import compute_gap
+from siting.optimise.limits import StopReason, compute_gap
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -100,8 +100,12 @@ def solve_mip(
     engine: Engine = Engine.HIGHS,
     start: FloatArray | None = None,
     on_step: Callable[[float, float], None] | None = None,
+    least_nodes: int = 1,
 ) -> MipResult:
     """Solve a model within what is left on the watch.
+
+    A limit of work is a limit of nodes for a solver; HiGHS looks at it between dives only, and
+    may go beyond it by some hundred nodes, the same ones every time.
 
     Parameters
     ----------
@@ -115,6 +119,8 @@ def solve_mip(
         (n_variable,) a point to start from, or None.
     on_step
         Told of HiGHS's objective and bound as they move; SCIP as OR-Tools ships it tells nothing.
+    least_nodes
+        Where the work that is left does not pay for so many nodes, the solver does not begin.
 
     Returns
     -------
@@ -123,18 +129,23 @@ def solve_mip(
     """
     if model.cost.size == 0:
         return _solve_empty(model)
-    if engine is Engine.SCIP:
+    paid = _node_limit(model, watch)
+    if paid is not None and paid < least_nodes:
+        watch.give_up_work()
+        solution = _Raw(values=None, bound=-math.inf, nodes=0, infeasible=False)
+    elif engine is Engine.SCIP:
         solution = _solve_scip(model, watch, start)
     else:
         solution = _solve_highs(model, watch, start, on_step)
-    watch.spend(model.matrix.nnz * PASSES_PER_NODE * max(1, solution.nodes))
+    if watch.stop_reason is not StopReason.WORK:
+        watch.spend(_visits_of_a_node(model) * max(1, solution.nodes))
     if solution.infeasible:
         return MipResult(
             status=SolveStatus.INFEASIBLE, objective=math.inf, bound=math.inf, values=None
         )
     found = solution.values
     if found is None and start is not None and _is_feasible(model, start):
-        found = start  # a solver that was left behind, or that hurried, need not have told of it
+        found = start  # a solver left behind, or in a hurry, or too dear, need not have told of it
     if found is None:
         return MipResult(
             status=SolveStatus.NO_PLAN, objective=math.inf, bound=solution.bound, values=None
@@ -182,10 +193,15 @@ def _solve_empty(model: MixedIntegerModel) -> MipResult:
     )
 
 
+def _visits_of_a_node(model: MixedIntegerModel) -> float:
+    return float(max(1, model.matrix.nnz) * PASSES_PER_NODE)
+
+
 def _node_limit(model: MixedIntegerModel, watch: Watch) -> int | None:
+    """Return how many nodes the work that is left pays for; None if as many as it takes."""
     if math.isinf(watch.remaining_work):
         return None
-    return max(1, int(watch.remaining_work * 1e6 / (max(1, model.matrix.nnz) * PASSES_PER_NODE)))
+    return int(watch.remaining_work * 1e6 / _visits_of_a_node(model))
 
 
 class QuietHighs(highspy.Highs):
@@ -385,7 +401,8 @@ def _solve_scip(model: MixedIntegerModel, watch: Watch, start: FloatArray | None
     return _Raw(
         values=np.asarray(solver.values(builder.get_variables()), dtype=float) if found else None,
         bound=float(solver.best_objective_bound) if found else -math.inf,
-        nodes=1,
+        # OR-Tools does not say how many; what stopped at a limit has used it up.
+        nodes=1 if status == model_builder.SolveStatus.OPTIMAL else _node_limit(model, watch) or 1,
         infeasible=status == model_builder.SolveStatus.INFEASIBLE,
     )
 

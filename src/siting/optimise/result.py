@@ -125,8 +125,10 @@ class SolveResult:
         """
         better = self if self.bound_by_duality <= other.bound_by_duality else other
         engines = (*self.engine.split("+"), *other.engine.split("+"))
+        impossible = SolveStatus.INFEASIBLE in {self.status, other.status}
         joined = replace(
             self,
+            status=SolveStatus.INFEASIBLE if impossible else self.status,
             multipliers=better.multipliers,
             bound_by_duality=better.bound_by_duality,
             engine="+".join(dict.fromkeys(engines)),

@@ -59,6 +59,10 @@ LEAST_TIME_S = 1.0
 LINKS_TO_SOLVE = 1_000
 # Below this many links HiGHS alone is quick and exact; above the other, it drowns in them.
 LINKS_FOR_HIGHS, MOST_LINKS_FOR_HIGHS = 12_000, 60_000
+# HiGHS may miss a limit of work by a dive: by less than a tenth of so many nodes.
+LEAST_NODES = 2_000
+# What pricing after HiGHS may take: in work, after Ctrl-C, and as a share of a limit.
+PRICING_WORK, INTERRUPTED_PRICING_WORK, PRICING_SHARE = 2_000.0, 100.0, 0.05
 # Grouping more sites into quarters takes more memory than all else.
 MOST_SITES_FOR_TREE = 3_000
 
@@ -94,7 +98,7 @@ def solve(
     with Watch(options, on_progress=progress) as watch:
         run = _Run(instance, watch)
         n_link = run.problem.links.n_link
-        engine = _choose_engine(options.engine, n_link)
+        engine = _choose_engine(options, n_link)
         point = run.point_of(known)
         if engine is Engine.LAGRANGIAN:
             n_round = ROUNDS_BEFORE_TREE if run.may_branch else ROUNDS
@@ -102,7 +106,7 @@ def solve(
             run.by_branching()
             small = n_link <= MOST_LINKS_FOR_HIGHS
             if not run.settled and (small or run.plan is None):
-                run.by_mip(Engine.HIGHS)
+                run.by_mip(Engine.HIGHS, least_nodes=LEAST_NODES)
         else:
             run.by_mip(engine, known)
             run.price(point)
@@ -140,15 +144,16 @@ def solve_nearby(
         run = _Run(instance, watch)
         problem = run.problem
         is_large = problem.links.n_link > LINKS_TO_SOLVE
-        if is_large and options.engine in {Engine.AUTO, Engine.LAGRANGIAN}:
-            point = descend_to_rest(problem, run.point_of(known), watch, value=-math.inf)
-            tiers = known.tier_of_site
-            if tiers is not None and math.isfinite(point.bound):
-                tiers = fill_up(problem, point, tiers)
-            run.by_prices(point, tiers, n_round=1)
-            if run.plan is not None or run.settled:
-                return run.conclude()
-    return solve(instance, options=options, start=known)
+        if not is_large or options.engine not in {Engine.AUTO, Engine.LAGRANGIAN}:
+            return solve(instance, options=options, start=known)
+        point = descend_to_rest(problem, run.point_of(known), watch, value=-math.inf)
+        tiers = known.tier_of_site
+        if tiers is not None and math.isfinite(point.bound):
+            tiers = fill_up(problem, point, tiers)
+        run.by_prices(point, tiers, n_round=1)
+        result = run.conclude()
+        is_enough = run.plan is not None or run.settled
+    return result if is_enough else _go_on(instance, options, result, start=known)
 
 
 def solve_again(
@@ -173,10 +178,24 @@ def solve_again(
         start = WarmStart(multipliers=result.multipliers)
         result = result.join(solve_nearby(instance, options=options, start=start), gap=options.gap)
     if _is_open(result):
-        left_s = max(options.time_limit_s - result.wall_s, LEAST_TIME_S)
-        whole = solve(instance, options=replace(options, time_limit_s=left_s), start=result)
-        result = result.join(whole, gap=options.gap)
+        result = _go_on(instance, options, result, start=result)
     return result
+
+
+def _go_on(
+    instance: SitingInstance,
+    options: SolveOptions,
+    result: SolveResult,
+    *,
+    start: SolveResult | WarmStart,
+) -> SolveResult:
+    """Solve whole within what a cheaper solve has left of the limits, and join both."""
+    left = replace(
+        options,
+        time_limit_s=max(options.time_limit_s - result.wall_s, LEAST_TIME_S),
+        work_limit=max(options.work_limit - result.work, 0.0),
+    )
+    return result.join(solve(instance, options=left, start=start), gap=options.gap)
 
 
 def _is_open(result: SolveResult) -> bool:
@@ -193,10 +212,12 @@ def _as_start(instance: SitingInstance, start: SolveResult | WarmStart | None) -
     return known
 
 
-def _choose_engine(asked: Engine, n_link: int) -> Engine:
-    if asked is not Engine.AUTO:
-        return asked
-    return Engine.HIGHS if n_link <= LINKS_FOR_HIGHS else Engine.LAGRANGIAN
+def _choose_engine(options: SolveOptions, n_link: int) -> Engine:
+    if options.engine is not Engine.AUTO:
+        return options.engine
+    # A MIP solver does nothing at all for less work than a node's; prices and annealing do.
+    quick = n_link <= LINKS_FOR_HIGHS and math.isinf(options.work_limit)
+    return Engine.HIGHS if quick else Engine.LAGRANGIAN
 
 
 class _Run:
@@ -266,23 +287,28 @@ class _Run:
         """Find prices for what a MIP solver has proven, so that part of it can be checked."""
         if self.infeasible:
             return
-        work = INTERRUPTED_PRICING_WORK if self.watch.interrupted else PRICING_WORK
-        limits = Limits(gap=self.watch.limits.gap, work_limit=work)
-        self._take_point(
-            descend_to_rest(
-                self.problem,
-                point,
-                Watch(limits),
-                value=self.objective,
+        asked = self.watch.limits
+        most = INTERRUPTED_PRICING_WORK if self.watch.interrupted else PRICING_WORK
+        watch = Watch(
+            Limits(
+                gap=asked.gap,
+                time_limit_s=max(self.watch.remaining_s, PRICING_SHARE * asked.time_limit_s),
+                work_limit=min(
+                    most, max(self.watch.remaining_work, PRICING_SHARE * asked.work_limit)
+                ),
             )
         )
+        self._take_point(descend_to_rest(self.problem, point, watch, value=self.objective))
+        self.watch.spend(watch.work * 1e6)
 
     def _take_point(self, point: DualPoint) -> None:
         self.point = point
         self.infeasible = self.infeasible or is_impossible(self.problem, point.bound)
         self.bound = min(self.bound, point.bound)
 
-    def by_mip(self, engine: Engine, known: WarmStart | None = None) -> None:
+    def by_mip(
+        self, engine: Engine, known: WarmStart | None = None, *, least_nodes: int = 1
+    ) -> None:
         """Solve the whole model by a MIP solver, from the best plan there is."""
         self.engines.append(engine.value)
         problem = self.problem
@@ -301,6 +327,7 @@ class _Run:
             engine=engine,
             start=start,
             on_step=lambda objective, bound: self.step(-objective, -bound),
+            least_nodes=least_nodes,
         )
         self.infeasible = self.infeasible or answer.status is SolveStatus.INFEASIBLE
         self.bound = min(self.bound, -answer.bound)
@@ -352,9 +379,6 @@ class _Run:
             work=self.watch.work,
             multipliers=multipliers,
         )
-
-
-PRICING_WORK, INTERRUPTED_PRICING_WORK = 2_000.0, 100.0
 
 
 def expect_plan(result: SolveResult) -> Decision:

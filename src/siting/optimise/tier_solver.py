@@ -244,8 +244,11 @@ def descend_to_rest(
         aim = value
         if not math.isfinite(value):
             aim = 0.0 if not math.isfinite(bound) else 0.97 * bound
-        point = descend(problem, point, allow_all(problem), n_iteration=N_ITERATION, aim=aim)
-        watch.spend(N_ITERATION * problem.reach.worth.size)
+        # Near a limit of work only as many as it pays for.
+        paid = min(N_ITERATION, watch.remaining_work * 1e6 / max(1, problem.reach.worth.size))
+        n_iteration = max(1, int(paid))
+        point = descend(problem, point, allow_all(problem), n_iteration=n_iteration, aim=aim)
+        watch.spend(n_iteration * problem.reach.worth.size)
         on_step(value, point.bound)
         if is_impossible(problem, point.bound) or is_done(watch, value, point.bound):
             break

@@ -351,7 +351,9 @@ class TierTree:
         nodes: list[tuple[int, _Node]] = []
         # Near a limit of work only as many as it pays for.
         paid = self.watch.remaining_work * 1e6 / max(self._visits_of_a_node, 1.0)
-        n_most = max(1.0, min(N_AT_ONCE, paid))
+        n_most = min(N_AT_ONCE, paid)
+        if n_most < 1.0:
+            self.watch.give_up_work()
         if self._left > self.target and (not self._open or -self._open[0][0] < self._left):
             return nodes
         while self._open and len(nodes) + 1 <= n_most:
