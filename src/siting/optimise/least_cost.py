@@ -104,7 +104,7 @@ def find_least_cost(
     least = _multiple_above(-point.bound, step)
     if least > min(float(_dearest(problem).sum()), problem.menu.budget) * (1.0 + SAME_COST):
         return LeastCost(plan=None, least_cny=math.inf, point=point)
-    weight = np.maximum(point.prices.floor, LEAST_FELT * point.prices.floor.max(initial=0.0))
+    weight = np.maximum(point.prices.floor, LEAST_FELT * _find_scale(problem, point))
     plan = None if start is None else _keep(problem, weight, columns_of(problem, start))
     plan = _search(problem, useful, watch, point, weight, least=least, plan=plan)
     if plan is None:
@@ -287,6 +287,13 @@ def _keep(problem: TierProblem, weight: FloatArray, order: LongArray) -> TierPla
         flow=flow[problem.reach.row_link],
         value=-float(problem.menu.cost[column[column != CLOSED]].sum()),
     )
+
+
+def _find_scale(problem: TierProblem, point: DualPoint) -> float:
+    """Return what a kWh a day costs (CNY) by the floors' prices or, where all are 0, by columns."""
+    menu = problem.menu
+    by_columns = float(menu.cost.sum() / max(float(menu.kwh.sum()), 1.0))
+    return float(point.prices.floor.max(initial=0.0)) or by_columns or 1.0
 
 
 def _find_flow(problem: TierProblem, weight: FloatArray, search: TierSearch) -> FloatArray | None:
