@@ -25,7 +25,7 @@ import scipy.sparse as sp
 from ortools.linear_solver.python import model_builder
 
 from siting.domain import BoolArray, Engine, FloatArray, SolveStatus
-from siting.optimise.limits import StopReason, compute_gap
+from siting.optimise.limits import compute_gap
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -130,14 +130,15 @@ def solve_mip(
     if model.cost.size == 0:
         return _solve_empty(model)
     paid = _node_limit(model, watch)
-    if paid is not None and paid < least_nodes:
+    too_dear = paid is not None and paid < least_nodes
+    if too_dear:
         watch.give_up_work()
         solution = _Raw(values=None, bound=-math.inf, nodes=0, infeasible=False)
     elif engine is Engine.SCIP:
         solution = _solve_scip(model, watch, start)
     else:
         solution = _solve_highs(model, watch, start, on_step)
-    if watch.stop_reason is not StopReason.WORK:
+    if not too_dear:
         watch.spend(_visits_of_a_node(model) * max(1, solution.nodes))
     if solution.infeasible:
         return MipResult(

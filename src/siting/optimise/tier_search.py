@@ -2,13 +2,14 @@
 # ruff: noqa: NPY002 - Numba knows NumPy's older random functions only
 """Simulated annealing over the opened tiers, every move judged by the exact best flow.
 
-A move gives one site another tier (or none, or its first), or moves an opened site to a neighbour
-with which it shares demand. By duality at the current flow's prices, opening column c instead of o
-gains at most V_c - p_o q_o + g_c - g_o, with V_c the fill of c at those prices; a move that this
-bound already refuses costs a glance at one site, and only the others are carried out, and undone if
-the flow says no. Closing a site also frees its rows' prices down to what others ask for them, which
-refuses half of the rest. The budget is soft while it is warm: every CNY above it costs more than
-the relaxation's price of money, and only plans within it are kept. All other rows are never broken.
+A move gives one site another tier (or none, or its first), moves an opened site to a neighbour with
+which it shares demand, or lets it give way to another anywhere, as money asks. By duality at the
+current flow's prices, opening column c instead of o gains at most V_c - p_o q_o + g_c - g_o, with
+V_c the fill of c at those prices; a move that this bound already refuses costs a glance at one
+site, and only the others are carried out, and undone if the flow says no. Closing a site also frees
+its rows' prices down to what others ask for them, which refuses half of the rest. The budget is
+soft while it is warm: every CNY above it costs more than the relaxation's price of money, one left
+over counts for most of it, and only plans within it are kept. All other rows are never broken.
 Once some worth is enough, it is money that is saved, and worth that is soft.
 """
 

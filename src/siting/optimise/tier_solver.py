@@ -48,8 +48,10 @@ MOVES_PER_COLUMN, ROUNDS = 20, 5
 # Rounds before a tree, which finds plans quicker than more rounds would.
 ROUNDS_BEFORE_TREE = 2
 CHUNKS = 20
-# The first and the last temperature, in worths of the mean cost of what the relaxation opens.
-WARM, COLD = 0.03, 0.004
+# The first and the last temperature, in worths of the mean cost of what the relaxation opens. Of a
+# few sites each is much of the whole: the first is at least this over their number.
+WARM, COLD, WARM_FOR_FEW = 0.03, 0.004, 0.7
+LEAST_MOVES = 1_000
 # Where money is plenty, its price says little: a unit is at least this share of a site's worth.
 LEAST_UNIT = 0.2
 # What a CNY of the budget that is left over is worth, as a share of its price.
@@ -324,8 +326,9 @@ def anneal(
     """Anneal in pieces, so that a limit is kept; return a search that stands at the best plan."""
     price = point.budget_price
     cost = max(1.0, mean_opened(point.opened, problem.menu.cost))
-    each = abs(point.bound) / max(1.0, float(point.opened.sum()))
-    unit = max(price * cost, LEAST_UNIT * each, TINY)
+    n_open = max(1.0, float(point.opened.sum()))
+    unit = max(price * cost, LEAST_UNIT * abs(point.bound) / n_open, TINY)
+    warm, n_move = max(WARM, WARM_FOR_FEW / n_open), max(n_move, LEAST_MOVES)
     pool = draw_openings(problem, point)
     best, best_value = search.plan.column.copy(), -math.inf
     if search.within_rows:
@@ -334,9 +337,9 @@ def anneal(
         if watch.stop_reason is not None:
             break
         visits = search.visits
-        warmest, coldest, part = cool(WARM, unit, piece, CHUNKS)
+        warmest, coldest, part = cool(warm, unit, piece, CHUNKS)
         column, value = search.anneal(
-            n_move=max(1, n_move // CHUNKS),
+            n_move=n_move // CHUNKS,
             warm=warmest,
             cold=coldest,
             part=part,
