@@ -132,6 +132,10 @@ class Watch:
         """Work left (million pair visits), never negative."""
         return max(0.0, self.limits.work_limit - self.work)
 
+    def count_paid(self, pair_visits: float) -> float:
+        """Return how many steps of so many pair visits each the work that is left pays for."""
+        return self.remaining_work * 1e6 / max(pair_visits, 1.0)
+
     def spend(self, pair_visits: float) -> None:
         """Book work done."""
         self.work += pair_visits * 1e-6

@@ -200,9 +200,8 @@ def _visits_of_a_node(model: MixedIntegerModel) -> float:
 
 def _node_limit(model: MixedIntegerModel, watch: Watch) -> int | None:
     """Return how many nodes the work that is left pays for; None if as many as it takes."""
-    if math.isinf(watch.remaining_work):
-        return None
-    return int(watch.remaining_work * 1e6 / _visits_of_a_node(model))
+    paid = watch.count_paid(_visits_of_a_node(model))
+    return None if math.isinf(paid) else int(paid)
 
 
 class QuietHighs(highspy.Highs):

@@ -42,6 +42,8 @@ N_NEIGHBOUR = 48
 # What float64 sums cannot tell apart: as a share of the budget, and of any other row.
 SAME, ROW_SLACK = 1e-12, 1e-9
 SPENT, VALUE, VISITS, BROKEN = 0, 1, 2, 3
+# Drawn where a site may not close and has no other column.
+NO_DRAW = -2
 # Shares of the moves that shift a site to a neighbour, that let one site give way to another
 # anywhere, and that open one anew; the rest are tiers'.
 SHIFTS, TRADES, OPENINGS = 0.35, 0.4, 0.1
@@ -385,6 +387,24 @@ def _draw_column(menu: Menu, allowed: KernelArray, site: int, other_than: int) -
 
 
 @compiled
+def _draw_other(
+    menu: Menu, plan: Plan, allowed: KernelArray, required: KernelArray, site: int
+) -> int:
+    """Draw what an opened site changes to: −1 to close, or another column, or `NO_DRAW`."""
+    n_option = menu.start[site + 1] - menu.start[site]
+    if not required[site] and np.random.random() * n_option <= 1.0:
+        return -1
+    column = _draw_column(menu, allowed, site, plan.column[site])
+    return column if column >= 0 else NO_DRAW
+
+
+@compiled
+def _cost_of(menu: Menu, column: int) -> float:
+    """Return what a column costs; nothing for a closed site."""
+    return float(menu.cost[column]) if column >= 0 else 0.0
+
+
+@compiled
 def _count(plan: Plan, enough: float) -> float:
     """Return a plan's worth or, where some is enough, minus its cost if it has that."""
     if enough >= FAR:
@@ -453,11 +473,9 @@ def _anneal(
                 continue
         elif draw < SHIFTS + TRADES and n_open > 0 and pool.size > 0:
             left = opened[np.random.randint(n_open)]
-            n_option = menu.start[left + 1] - menu.start[left]
-            if required[left] or np.random.random() * n_option > 1.0:
-                less = _draw_column(menu, allowed, left, plan.column[left])
-                if less < 0:
-                    continue
+            less = _draw_other(menu, plan, allowed, required, left)
+            if less == NO_DRAW:
+                continue
             if np.random.random() < BOTH_OPEN:
                 site = opened[np.random.randint(n_open)]
             else:
@@ -472,11 +490,9 @@ def _anneal(
                 continue
         elif n_open > 0:
             site = opened[np.random.randint(n_open)]
-            n_option = menu.start[site + 1] - menu.start[site]
-            if required[site] or np.random.random() * n_option > 1.0:
-                column = _draw_column(menu, allowed, site, plan.column[site])
-                if column < 0:
-                    continue
+            column = _draw_other(menu, plan, allowed, required, site)
+            if column == NO_DRAW:
+                continue
         else:
             continue
         now = plan.column[site]
@@ -484,15 +500,8 @@ def _anneal(
         if not _fits(menu, plan, now, column, gone, less):
             continue
         spent = plan.total[SPENT]
-        after = spent
-        if now >= 0:
-            after -= menu.cost[now]
-        if column >= 0:
-            after += menu.cost[column]
-        if gone >= 0:
-            after -= menu.cost[gone]
-        if less >= 0:
-            after += menu.cost[less]
+        after = spent - _cost_of(menu, now) + _cost_of(menu, column)
+        after = after - _cost_of(menu, gone) + _cost_of(menu, less)
         least = heat * np.log(np.random.random())
         if enough < FAR:
             goal = least + budget_price * (after - spent) + min(plan.total[VALUE], enough)

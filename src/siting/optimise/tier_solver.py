@@ -247,8 +247,7 @@ def descend_to_rest(
         if not math.isfinite(value):
             aim = 0.0 if not math.isfinite(bound) else 0.97 * bound
         # Near a limit of work only as many as it pays for.
-        paid = min(N_ITERATION, watch.remaining_work * 1e6 / max(1, problem.reach.worth.size))
-        n_iteration = max(1, int(paid))
+        n_iteration = max(1, int(min(N_ITERATION, watch.count_paid(problem.reach.worth.size))))
         point = descend(problem, point, allow_all(problem), n_iteration=n_iteration, aim=aim)
         watch.spend(n_iteration * problem.reach.worth.size)
         on_step(value, point.bound)

@@ -350,8 +350,7 @@ class TierTree:
         """Return the nodes to split next, the highest bounds first; none if that cannot help."""
         nodes: list[tuple[int, _Node]] = []
         # Near a limit of work only as many as it pays for.
-        paid = self.watch.remaining_work * 1e6 / max(self._visits_of_a_node, 1.0)
-        n_most = min(N_AT_ONCE, paid)
+        n_most = min(N_AT_ONCE, self.watch.count_paid(self._visits_of_a_node))
         if n_most < 1.0:
             self.watch.give_up_work()
         if self._left > self.target and (not self._open or -self._open[0][0] < self._left):
